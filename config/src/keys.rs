@@ -1,0 +1,115 @@
+//! Which keys there are, and what to say of one that is not.
+
+use std::{collections::BTreeSet, path::Path};
+
+use figment::value::Value;
+use toml::Table;
+
+use crate::{ConfigError, DEFAULTS, FILE_VARIABLE, PREFIX};
+
+/// Every key, dotted, as [`DEFAULTS`] has them.
+pub(crate) fn known() -> Result<BTreeSet<String>, ConfigError> {
+    let table: Table =
+        toml::from_str(DEFAULTS).map_err(|error| ConfigError::Value(error.to_string()))?;
+    Ok(flatten(&table))
+}
+
+fn flatten(table: &Table) -> BTreeSet<String> {
+    fn walk(table: &Table, prefix: &str, keys: &mut BTreeSet<String>) {
+        for (name, value) in table {
+            let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            match value {
+                toml::Value::Table(inner) => walk(inner, &key, keys),
+                _ => {
+                    keys.insert(key);
+                }
+            }
+        }
+    }
+    let mut keys = BTreeSet::new();
+    walk(table, "", &mut keys);
+    keys
+}
+
+/// Refuses a file with a key that is not known.
+pub(crate) fn check_file(
+    known: &BTreeSet<String>,
+    path: &Path,
+    text: &str,
+) -> Result<(), ConfigError> {
+    let table: Table = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+        path: path.to_owned(),
+        message: error.to_string(),
+    })?;
+    match flatten(&table).into_iter().find(|key| !known.contains(key)) {
+        Some(key) => Err(unknown(known, format!("the configuration file {}", path.display()), key)),
+        None => Ok(()),
+    }
+}
+
+/// The settings among the environment's variables, by dotted key.
+///
+/// A setting has two underscores between section and key. Other variables that begin with `PX0_` are
+/// somebody else's (a shell that follows our guide has `PX0_ACCESS_TOKEN`), unless they are a known
+/// key with its underscores wrong.
+pub(crate) fn check_variables(
+    known: &BTreeSet<String>,
+    variables: &[(String, String)],
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut ours = Vec::new();
+    for (name, value) in variables {
+        let Some(rest) = name.strip_prefix(PREFIX).filter(|_| name != FILE_VARIABLE) else {
+            continue;
+        };
+        let key = rest.to_lowercase().replace("__", ".");
+        if known.contains(&key) {
+            ours.push((key, value.clone()));
+        } else if rest.contains("__") {
+            return Err(unknown(known, "the environment".to_owned(), key).in_variables(name));
+        } else if let Some(meant) = known.iter().find(|known| plain(known) == plain(&key)) {
+            return Err(ConfigError::UnknownKey {
+                source_name: "the environment".to_owned(),
+                key: name.clone(),
+                nearest: Some(variable(meant)),
+            });
+        }
+    }
+    Ok(ours)
+}
+
+/// A value as it stands in a variable: what figment's own environment provider makes of it.
+pub(crate) fn value_of(text: &str) -> Value {
+    text.parse().unwrap_or_else(|_| Value::from(text))
+}
+
+fn plain(key: &str) -> String {
+    key.replace(['.', '_'], "")
+}
+
+fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
+}
+
+fn unknown(known: &BTreeSet<String>, source_name: String, key: String) -> ConfigError {
+    let nearest = known.iter().max_by(|a, b| closeness(a, &key).total_cmp(&closeness(b, &key)));
+    let nearest = nearest.filter(|known| closeness(known, &key) > 0.7).cloned();
+    ConfigError::UnknownKey { source_name, key, nearest }
+}
+
+fn closeness(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(a, b)
+}
+
+impl ConfigError {
+    /// The same in the words of environment variables.
+    fn in_variables(self, name: &str) -> Self {
+        match self {
+            Self::UnknownKey { source_name, nearest, .. } => Self::UnknownKey {
+                source_name,
+                key: name.to_owned(),
+                nearest: nearest.map(|key| variable(&key)),
+            },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The settings, as the rest of px0 takes them.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use px0_backends::sled::SledSettings;
+use px0_core::workflows::Policy;
+use px0_render_wasm::RenderSettings;
+use serde::Deserialize;
+
+use crate::ConfigError;
+
+/// All settings. What each means and its default stand in `default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    /// The server.
+    pub http: HttpSettings,
+    /// Where data is kept.
+    pub store: StoreSettings,
+    /// Sessions and codes.
+    pub auth: AuthSettings,
+    /// Mail.
+    pub email: EmailSettings,
+    /// Sizes.
+    pub limits: LimitSettings,
+    /// How often is too often.
+    pub rate_limit: RateLimitSettings,
+    /// The sandbox.
+    pub render: RenderSettings,
+    /// The log.
+    pub log: LogSettings,
+}
+
+/// The server.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HttpSettings {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// Longest request, in milliseconds.
+    pub timeout_ms: u64,
+    /// Longest wait for running requests at the end, in milliseconds.
+    pub drain_ms: u64,
+    /// Origins that may call from a browser.
+    pub cors_origins: Vec<String>,
+    /// Whether `x-forwarded-for` is believed.
+    pub trust_forwarded_for: bool,
+}
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Embedded, in a folder.
+    Sled,
+    /// None that lasts.
+    Memory,
+}
+
+/// Where data is kept.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StoreSettings {
+    /// Which store.
+    pub backend: Backend,
+    /// For sled.
+    pub sled: SledSettings,
+}
+
+/// Sessions and codes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuthSettings {
+    /// How long a login lasts, in seconds.
+    pub session_seconds: u64,
+    /// How long a mailed code lasts, in seconds.
+    pub code_seconds: u64,
+}
+
+/// How mail leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmailMode {
+    /// Into the log.
+    Log,
+    /// Into a folder.
+    File,
+    /// By a mail server.
+    Smtp,
+    /// Not at all: addresses need no proof.
+    AutoVerify,
+}
+
+/// Mail.
+#[derive(Clone, Debug, Deserialize)]
+pub struct EmailSettings {
+    /// How it leaves.
+    pub mode: EmailMode,
+    /// The folder for [`EmailMode::File`].
+    pub outbox: PathBuf,
+    /// The sender.
+    pub from: String,
+    /// For [`EmailMode::Smtp`].
+    pub smtp: SmtpSettings,
+}
+
+/// How the connection to a mail server is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpSecurity {
+    /// Upgraded, or not used.
+    Starttls,
+    /// From the first byte.
+    Tls,
+    /// Not at all.
+    None,
+}
+
+/// The mail server.
+#[derive(Clone, Deserialize)]
+pub struct SmtpSettings {
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is secured.
+    pub security: SmtpSecurity,
+    /// The account; empty for none.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for SmtpSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SmtpSettings")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("security", &self.security)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sizes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LimitSettings {
+    /// Largest template, in bytes.
+    pub template: usize,
+    /// Largest variables, in bytes.
+    pub variables: usize,
+}
+
+/// How often is too often.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RateLimitSettings {
+    /// Whether tries are counted at all.
+    pub enabled: bool,
+    /// Logins an account may try in a minute.
+    pub logins_per_minute: std::num::NonZeroU32,
+    /// Codes an account may ask for in an hour.
+    pub codes_per_hour: std::num::NonZeroU32,
+    /// Registrations from one address in an hour.
+    pub registrations_per_hour: std::num::NonZeroU32,
+}
+
+/// How the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// For machines.
+    Json,
+}
+
+/// The log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LogSettings {
+    /// How it looks.
+    pub format: LogFormat,
+    /// What is in it, in the form of tracing's `EnvFilter`.
+    pub filter: String,
+}
+
+impl Settings {
+    /// What the workflows need.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            session_ttl: Duration::from_secs(self.auth.session_seconds),
+            code_ttl: Duration::from_secs(self.auth.code_seconds),
+            auto_verify: self.email.mode == EmailMode::AutoVerify,
+            max_template: self.limits.template,
+            max_variables: self.limits.variables,
+        }
+    }
+
+    /// What no type can say.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let rules = [
+            ("http.max_body", self.http.max_body > 0, "must be more than 0"),
+            ("http.timeout_ms", self.http.timeout_ms > 0, "must be more than 0"),
+            ("auth.session_seconds", self.auth.session_seconds > 0, "must be more than 0"),
+            ("auth.code_seconds", self.auth.code_seconds > 0, "must be more than 0"),
+            ("limits.template", self.limits.template > 0, "must be more than 0"),
+            (
+                "limits.variables",
+                self.limits.variables >= 2,
+                "must be at least 2: `{}` has two bytes",
+            ),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((key, _, rule)) => {
+                Err(ConfigError::Value(format!("invalid value for `{key}`: {rule}")))
+            }
+            None => Ok(()),
+        }
+    }
+}

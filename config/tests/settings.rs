@@ -1,0 +1,102 @@
+//! Settings come from the defaults, a file and the environment, in this order, and nothing is misspelt unnoticed.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop where it stands")]
+
+use px0_config::{Backend, ConfigError, DEFAULTS, EmailMode, Settings};
+
+fn with(file: Option<&str>, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    let variables: Vec<_> =
+        variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let Some(text) = file else { return Settings::from_parts(None, &variables) };
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), text).unwrap();
+    Settings::from_parts(Some(path.path()), &variables)
+}
+
+#[test]
+fn the_defaults_are_settings() {
+    let settings = with(None, &[]).unwrap();
+    assert_eq!(settings.http.addr.to_string(), "127.0.0.1:8000");
+    assert_eq!(settings.store.backend, Backend::Sled);
+    assert_eq!(settings.store.sled.path.to_str(), Some("./px0-data"));
+    assert_eq!(settings.email.mode, EmailMode::Log);
+}
+
+#[test]
+fn a_file_replaces_defaults_and_the_environment_replaces_both() {
+    let file = Some("[http]\naddr = \"127.0.0.1:1\"\nmax_body = 5\n");
+    let settings =
+        with(file, &[("PX0_HTTP__ADDR", "127.0.0.1:2"), ("PX0_STORE__BACKEND", "memory")]).unwrap();
+    assert_eq!(settings.http.addr.to_string(), "127.0.0.1:2");
+    assert_eq!(settings.http.max_body, 5);
+    assert_eq!(settings.http.timeout_ms, 30_000);
+    assert_eq!(settings.store.backend, Backend::Memory);
+}
+
+#[test]
+fn the_fixed_names_work() {
+    let settings = with(
+        None,
+        &[
+            ("PX0_STORE__SLED__PATH", "/somewhere"),
+            ("PX0_EMAIL__MODE", "auto-verify"),
+            ("PX0_EMAIL__OUTBOX", "/out"),
+            ("PX0_RATE_LIMIT__ENABLED", "false"),
+            ("PX0_RENDER__FUEL", "1000000"),
+            ("PX0_RENDER__ISOLATION", "render"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(settings.store.sled.path.to_str(), Some("/somewhere"));
+    assert!(settings.policy().auto_verify);
+    assert!(!settings.rate_limit.enabled);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest() {
+    let said = |result: Result<Settings, ConfigError>| result.map(drop).unwrap_err().to_string();
+    assert_eq!(
+        said(with(None, &[("PX0_HTTP__ADR", "x")])),
+        "the environment has a key that px0 does not know: `PX0_HTTP__ADR`; did you mean `PX0_HTTP__ADDR`?"
+    );
+    assert_eq!(
+        said(with(None, &[("PX0_HTTP_ADDR", "x")])),
+        "the environment has a key that px0 does not know: `PX0_HTTP_ADDR`; did you mean `PX0_HTTP__ADDR`?"
+    );
+    let said = said(with(Some("[render]\nfule = 1\n"), &[]));
+    assert!(said.ends_with("`render.fule`; did you mean `render.fuel`?"), "{said}");
+}
+
+#[test]
+fn variables_of_the_guide_are_not_settings() {
+    assert!(
+        with(None, &[("PX0_ACCESS_TOKEN", "sess_x"), ("PX0_ORG_ID", "x"), ("PX0_API_KEY", "ak_x")])
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_value_that_a_key_cannot_have_is_refused_by_name() {
+    for (name, value, key) in [
+        ("PX0_HTTP__ADDR", "nowhere", "`http.addr`"),
+        ("PX0_STORE__BACKEND", "redis", "`store.backend`"),
+        ("PX0_HTTP__MAX_BODY", "many", "`http.max_body`"),
+        ("PX0_HTTP__MAX_BODY", "0", "`http.max_body`"),
+        ("PX0_RATE_LIMIT__CODES_PER_HOUR", "0", "`rate_limit.codes_per_hour`"),
+    ] {
+        let said = with(None, &[(name, value)]).map(drop).unwrap_err().to_string();
+        assert!(said.contains(key), "{said}");
+    }
+    let said = with(Some("[http\n"), &[]).map(drop).unwrap_err().to_string();
+    assert!(said.contains("is not TOML"), "{said}");
+}
+
+#[test]
+fn every_key_has_a_line_of_prose() {
+    let mut commented = false;
+    for line in DEFAULTS.lines() {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(commented, "no prose above: {line}");
+        }
+        commented = line.starts_with("# ");
+    }
+}

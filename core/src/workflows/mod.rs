@@ -1,0 +1,109 @@
+//! What the product does, written against the traits.
+//!
+//! A workflow that acts on something wants a [`Grant`] of it, and only the functions in [`grants`] make
+//! those, after asking the access table: what was not permitted cannot be called.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+
+use crate::{
+    clock::Timestamp, error::Result, ids::KeyId, password::Hasher, render::Renderer,
+    secret::CodeKey, store::SharedStore,
+};
+
+mod accounts;
+mod authenticate;
+pub mod grants;
+mod keys;
+mod members;
+mod orgs;
+mod payloads;
+pub mod post;
+mod profile;
+mod prompts;
+mod renders;
+mod teams;
+mod versions;
+
+pub use accounts::{Login, Registration};
+pub use grants::{Grant, OnPayload, OnVersion};
+pub use keys::NewKey;
+pub use post::{Mail, Mailer};
+pub use profile::OrgRole;
+pub use prompts::NewPrompt;
+pub use renders::Rendered;
+pub use versions::{NewVersion, VersionDiff};
+
+/// What an operator decides about the workflows.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How long a session lasts.
+    pub session_ttl: Duration,
+    /// How long a code that was mailed can be used.
+    pub code_ttl: Duration,
+    /// Whether addresses need no proof: people can log in right after registering.
+    pub auto_verify: bool,
+    /// Largest template, in bytes.
+    pub max_template: usize,
+    /// Largest variables, in bytes: of a render and of a payload.
+    pub max_variables: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            session_ttl: Duration::from_secs(24 * 60 * 60),
+            code_ttl: Duration::from_secs(15 * 60),
+            auto_verify: false,
+            max_template: 64 * 1024,
+            max_variables: 1024 * 1024,
+        }
+    }
+}
+
+/// The product: everything a handler needs, in one place.
+pub struct Px0 {
+    pub(crate) store: SharedStore,
+    pub(crate) renderer: Arc<dyn Renderer>,
+    pub(crate) hasher: Hasher,
+    pub(crate) code_key: CodeKey,
+    pub(crate) post: post::Post,
+    pub(crate) policy: Policy,
+    pub(crate) touched: Mutex<HashMap<KeyId, Timestamp>>,
+}
+
+impl Px0 {
+    /// Puts the product together. Mail goes to `mailer` from a task of its own.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or there is no randomness.
+    pub async fn new(
+        store: SharedStore,
+        renderer: Arc<dyn Renderer>,
+        mailer: Arc<dyn Mailer>,
+        policy: Policy,
+    ) -> Result<Self> {
+        let code_key = store.code_key(CodeKey::new()?).await?;
+        let post = post::Post::start(store.clone(), mailer, code_key, policy.code_ttl);
+        Ok(Self {
+            store,
+            renderer,
+            hasher: Hasher::new()?,
+            code_key,
+            post,
+            policy,
+            touched: Mutex::default(),
+        })
+    }
+
+    /// The store, for health checks and for closing it.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// The sandbox, for what the start-up log says of it.
+    pub fn renderer(&self) -> &Arc<dyn Renderer> {
+        &self.renderer
+    }
+}

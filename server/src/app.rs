@@ -1,0 +1,37 @@
+//! What every handler can reach.
+
+use std::{ops::Deref, sync::Arc};
+
+use px0_config::HttpSettings;
+use px0_core::workflows::Px0;
+
+use crate::limiter::Limiter;
+
+/// The product and what the HTTP layer itself needs. Cheap to clone; every handler has it as its state.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// The product.
+    pub px0: Px0,
+    /// How often is too often.
+    pub limiter: Limiter,
+    /// The settings of the server itself.
+    pub http: HttpSettings,
+}
+
+impl App {
+    /// Puts it together.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

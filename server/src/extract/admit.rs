@@ -1,0 +1,60 @@
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use px0_core::{
+    Error,
+    access::{Callers, Operation},
+    caller::{Caller, unauthorized},
+};
+
+use crate::{App, error::ApiError};
+
+/// What a route is, for what runs around its handler.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// Its operation: the row of the access table.
+    pub operation: Operation,
+    /// Its path, as the contract writes it.
+    pub path: &'static str,
+}
+
+/// Lets a caller through to a route, or not: who is it, and may such a caller call this at all?
+pub(crate) async fn admit(
+    State((app, route)): State<(App, Route)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match who(&app, route.operation, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(route);
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(route);
+            response
+        }
+        Err(error) => {
+            let mut response = ApiError::from(error).into_response();
+            response.extensions_mut().insert(route);
+            response
+        }
+    }
+}
+
+async fn who(app: &App, operation: Operation, headers: &HeaderMap) -> Result<Caller, Error> {
+    let caller = match (operation.rule().callers, headers.get(header::AUTHORIZATION)) {
+        (Callers::Anyone, _) | (_, None) => Caller::Anonymous,
+        (_, Some(_)) => app.px0.authenticate(bearer(headers).ok_or_else(unauthorized)?).await?,
+    };
+    caller.may_call(operation)?;
+    Ok(caller)
+}
+
+/// The bearer token of a request, if it has one (RFC 6750: the scheme in any case).
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

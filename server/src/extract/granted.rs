@@ -1,0 +1,150 @@
+use axum::{extract::FromRequestParts, http::request::Parts};
+use px0_core::{
+    Error, TagName,
+    access::Operation,
+    caller::Caller,
+    error::Result,
+    ids::UserId,
+    store::Found,
+    tag::Selector,
+    tenancy::{JoinRequest, Org, Team},
+    workflows::{Grant, OnPayload, OnVersion},
+};
+
+use super::{Params, PathValues, Route};
+use crate::{App, error::ApiError};
+
+/// What the path names, with the caller's permission to do the route's operation on it.
+pub(crate) struct Granted<T>(pub Grant<T>);
+
+/// What a path can name: how it is found, and who may.
+pub(crate) trait Named: Sized + Send {
+    /// Finds it and asks for permission.
+    fn grant(app: &App, call: Call) -> impl Future<Output = Result<Grant<Self>>> + Send;
+}
+
+/// A call, before its permission.
+pub(crate) struct Call {
+    caller: Caller,
+    route: Route,
+    path: PathValues,
+    query: Params,
+}
+
+impl Call {
+    async fn of(parts: &mut Parts, app: &App) -> Result<Self> {
+        let path = PathValues::of(parts, app).await?;
+        let query = Params::of(parts)?;
+        let not_admitted = || Error::internal("a handler runs outside of a route");
+        let route = *parts.extensions.get::<Route>().ok_or_else(not_admitted)?;
+        let caller = parts.extensions.remove::<Caller>().ok_or_else(not_admitted)?;
+        Ok(Self { caller, route, path, query })
+    }
+}
+
+impl<T: Named> FromRequestParts<App> for Granted<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Ok(Self(T::grant(app, Call::of(parts, app).await?).await?))
+    }
+}
+
+/// A person, about themselves.
+impl Named for () {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        app.px0.grant_person(call.caller, call.route.operation)
+    }
+}
+
+impl Named for Org {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let org = call.path.id(0)?;
+        app.px0.grant_org(call.caller, call.route.operation, org).await
+    }
+}
+
+/// Somebody in an organization.
+impl Named for (Org, UserId) {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let (org, user) = (call.path.id(0)?, call.path.id(1)?);
+        app.px0.grant_person_of(call.caller, call.route.operation, org, user).await
+    }
+}
+
+impl Named for Team {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let team = call.path.id(0)?;
+        app.px0.grant_team(call.caller, call.route.operation, team).await
+    }
+}
+
+/// Somebody in a team.
+impl Named for (Team, UserId) {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let (team, user) = (call.path.id(0)?, call.path.id(1)?);
+        app.px0.grant_member(call.caller, call.route.operation, team, user).await
+    }
+}
+
+/// A join request that the caller may answer.
+impl Named for JoinRequest {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        app.px0.grant_request(call.caller, call.path.id(0)?).await
+    }
+}
+
+impl Named for Found {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let team = call.query.team()?;
+        let prompt = call.path.prompt(0)?;
+        app.px0.grant_prompt(call.caller, call.route.operation, &prompt, team).await
+    }
+}
+
+impl Named for OnVersion {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let team = call.query.team()?;
+        let (prompt, version) = (call.path.prompt(0)?, call.path.selector(1)?);
+        app.px0
+            .grant_version(call.caller, call.route.operation, &prompt, team, version.as_ref())
+            .await
+    }
+}
+
+impl Named for OnPayload {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let (team, payload) = (call.query.team()?, call.path.id(1)?);
+        let prompt = call.path.prompt(0)?;
+        app.px0.grant_payload(call.caller, call.route.operation, &prompt, team, payload).await
+    }
+}
+
+/// A tag of a prompt.
+impl Named for (Found, TagName) {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let team = call.query.team()?;
+        let (prompt, tag) = (call.path.prompt(0)?, call.path.tag(1)?);
+        app.px0.grant_tag(call.caller, call.route.operation, &prompt, team, tag).await
+    }
+}
+
+/// A version to render: found, with its prompt, in one read of the store.
+pub(crate) struct ToRender(pub Grant<OnVersion>);
+
+impl FromRequestParts<App> for ToRender {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Call { caller, route, path, query } = Call::of(parts, app).await?;
+        let team = query.team()?;
+        let prompt = path.prompt(0)?;
+        let selector = match route.operation {
+            Operation::RenderLive => Some(Selector::Live),
+            _ => path.selector(1)?,
+        };
+        Ok(Self(
+            app.px0.grant_render(caller, route.operation, &prompt, team, selector.as_ref()).await?,
+        ))
+    }
+}

@@ -1,0 +1,30 @@
+//! # px0-server
+//!
+//! px0 over HTTP: the only crate that sees all the others.
+//!
+//! - [`start`] puts the product together from its settings and serves it;
+//! - [`router`] has every route on one screen; the handlers are in [`v1`], one file a group;
+//! - `extract` turns requests into values that handlers can trust, in the order of checks of the contract;
+//! - `middleware` is what every request goes through;
+//! - `error` gives every failure its status and its body.
+
+pub mod app;
+mod error;
+mod extract;
+mod limiter;
+mod mail;
+mod middleware;
+mod openapi;
+pub mod router;
+mod routes;
+mod serve;
+pub mod start;
+mod v1;
+
+pub use app::App;
+pub use start::{Running, StartError, start};
+
+/// The HTTP status of a kind of failure, for the documentation.
+pub const fn status_of(class: px0_core::error::Class) -> u16 {
+    error::status(class).as_u16()
+}

@@ -1,0 +1,75 @@
+//! What every request goes through: an id, a deadline, a line in the log, and one shape for every failure.
+
+use std::{
+    any::Any,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use px0_core::{Code, Error};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    App,
+    error::{ApiError, finish},
+    extract::Route,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer: gives the request an id, logs one line, and writes the body of a failure.
+pub(crate) async fn envelope(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request);
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id = %id);
+    async move {
+        let mut response = finish(next.run(request).await, &id);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        // The route, not the path: paths have people's slugs and ids in them.
+        let route = response.extensions().get::<Route>().map_or("-", |route| route.path);
+        let ms = started.elapsed().as_secs_f64() * 1e3;
+        tracing::debug!(%method, route, status = response.status().as_u16(), ms, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The id that came with the request, if it is one we would write into a log, or a new one.
+fn request_id(request: &Request) -> String {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    given.filter(plain).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Ends a request that takes too long, whether its body does not come or its handler does not finish.
+pub(crate) async fn deadline(State(app): State<App>, request: Request, next: Next) -> Response {
+    let most = Duration::from_millis(app.http.timeout_ms);
+    match tokio::time::timeout(most, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let message = "the request took too long; please try again";
+            ApiError::from(Error::new(Code::RequestTimeout, message)).into_response()
+        }
+    }
+}
+
+/// A panic in a handler ends that request only.
+#[expect(clippy::needless_pass_by_value, reason = "the signature of CatchPanicLayer's handler")]
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+    ApiError::from(Error::internal(format!("panicked: {text}"))).into_response()
+}

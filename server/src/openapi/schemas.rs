@@ -1,0 +1,190 @@
+//! The shapes of requests and answers, as JSON Schema.
+
+use serde_json::{Map, Value, json};
+
+/// A reference to a named schema.
+pub(super) fn named(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// An object with these fields, all of them always there.
+pub(super) fn object(fields: &[(&str, Value)]) -> Value {
+    let required: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+    with_optional(fields, &[], &required)
+}
+
+/// An object with fields that are always there, and others that need not be.
+pub(super) fn request(required: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
+    let names: Vec<_> = required.iter().map(|(name, _)| *name).collect();
+    with_optional(required, optional, &names)
+}
+
+fn with_optional(a: &[(&str, Value)], b: &[(&str, Value)], required: &[&str]) -> Value {
+    let properties: Map<String, Value> =
+        a.iter().chain(b).map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+pub(super) fn id() -> Value {
+    json!({ "type": "string", "format": "uuid" })
+}
+
+pub(super) fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+pub(super) fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+pub(super) fn flag() -> Value {
+    json!({ "type": "boolean" })
+}
+
+pub(super) fn count() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+pub(super) fn number() -> Value {
+    json!({ "type": "integer", "minimum": 1 })
+}
+
+pub(super) fn list(of: Value) -> Value {
+    json!({ "type": "array", "items": of })
+}
+
+pub(super) fn words(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}
+
+pub(super) fn any_object() -> Value {
+    json!({ "type": "object" })
+}
+
+/// The same, or null.
+pub(super) fn or_null(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+/// A name that somebody gives: 1 to 100 characters, no control characters, not only space.
+pub(super) fn name() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 100, "pattern": r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$" })
+}
+
+pub(super) fn email() -> Value {
+    json!({ "type": "string", "format": "email", "maxLength": 254 })
+}
+
+pub(super) fn password() -> Value {
+    json!({
+        "type": "string", "format": "password", "minLength": 8, "maxLength": 1024,
+        "description": "With an upper-case and a lower-case letter, a digit and a special character.",
+    })
+}
+
+pub(super) fn description() -> Value {
+    json!({ "type": "string", "maxLength": 2000 })
+}
+
+pub(super) fn role() -> Value {
+    words(&["viewer", "editor", "admin"])
+}
+
+pub(super) fn key_operation() -> Value {
+    words(&["read_render", "all", "admin"])
+}
+
+pub(super) fn version_status() -> Value {
+    words(&["draft", "stable", "live", "archived"])
+}
+
+pub(super) fn prompt_status() -> Value {
+    words(&["active", "archived"])
+}
+
+pub(super) fn tag() -> Value {
+    json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$" })
+}
+
+/// The fields of a version that a client writes, apart from its template.
+pub(super) fn version_fields() -> [(&'static str, Value); 4] {
+    [
+        ("engine", or_null(json!({ "type": "string", "description": "Default: minijinja." }))),
+        ("model", or_null(json!({ "type": "string", "minLength": 1, "maxLength": 200 }))),
+        ("model_params", or_null(any_object())),
+        (
+            "variables_schema",
+            or_null(json!({ "type": "object", "description": "JSON Schema 2020-12." })),
+        ),
+    ]
+}
+
+/// The schemas that have a name.
+pub(super) fn components() -> Value {
+    json!({
+        "Error": request(
+            &[("error", text()), ("code", json!({ "type": "string", "pattern": "^[a-z_]+$" }))],
+            &[("details", any_object())],
+        ),
+        "Message": object(&[("message", text())]),
+        "User": object(&[
+            ("id", id()), ("email", text()), ("is_verified", flag()), ("is_admin", flag()), ("created_at", time()),
+        ]),
+        "Org": object(&[("id", id()), ("name", text()), ("created_at", time())]),
+        "UserOrg": object(&[
+            ("id", id()), ("name", text()), ("role", words(&["ADMIN", "MEMBER"])), ("created_at", time()),
+        ]),
+        "Team": object(&[
+            ("id", id()), ("org_id", id()), ("name", text()), ("is_default", flag()), ("created_at", time()),
+        ]),
+        "UserTeam": object(&[
+            ("id", id()), ("org_id", id()), ("name", text()), ("role", role()), ("is_default", flag()),
+            ("created_at", time()),
+        ]),
+        "TeamMember": object(&[("user_id", id()), ("email", text()), ("role", role()), ("created_at", time())]),
+        "JoinRequest": object(&[
+            ("id", id()), ("team_id", id()), ("user_id", id()), ("status", words(&["pending", "approved", "rejected"])),
+            ("justification", or_null(text())), ("created_at", time()), ("updated_at", time()),
+        ]),
+        "InboxItem": object(&[
+            ("id", id()), ("type", words(&["join_request"])), ("status", words(&["pending"])),
+            ("created_at", time()), ("updated_at", time()),
+            ("payload", object(&[
+                ("user_id", id()), ("user_email", text()), ("team_id", id()), ("team", text()),
+            ])),
+        ]),
+        "APIKey": object(&[
+            ("id", id()), ("name", text()), ("org_id", id()), ("team_id", or_null(id())), ("team_ids", list(id())),
+            ("operation", key_operation()), ("key_prefix", text()), ("created_at", time()),
+            ("last_used_at", or_null(time())),
+        ]),
+        "NewAPIKey": object(&[
+            ("id", id()), ("name", text()), ("key", text()), ("operation", key_operation()), ("org_id", id()),
+            ("team_ids", list(id())), ("created_at", time()),
+        ]),
+        "Prompt": object(&[
+            ("id", id()), ("team_id", id()), ("slug", json!({ "type": "string", "pattern": "^[a-z0-9_]{1,100}$" })),
+            ("name", text()), ("description", text()), ("status", prompt_status()), ("created_at", time()),
+            ("updated_at", time()),
+        ]),
+        "PromptVersion": object(&[
+            ("id", id()), ("prompt_id", id()), ("version", number()), ("template", text()), ("engine", text()),
+            ("status", version_status()), ("model", or_null(text())), ("model_params", or_null(any_object())),
+            ("variables_schema", or_null(any_object())), ("created_at", time()), ("updated_at", time()),
+            ("published_at", or_null(time())), ("tags", list(tag())),
+        ]),
+        "PromptPayload": object(&[
+            ("id", id()), ("prompt_id", id()), ("name", or_null(text())), ("variables", any_object()),
+            ("created_at", time()), ("updated_at", time()),
+        ]),
+        "VersionTag": object(&[("tag", tag()), ("version", number())]),
+        "Rendered": object(&[
+            ("rendered", text()), ("version", number()), ("slug", text()), ("tags", list(tag())),
+            ("model", or_null(text())), ("model_params", or_null(any_object())), ("engine", text()),
+        ]),
+    })
+}

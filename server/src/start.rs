@@ -1,0 +1,132 @@
+//! From settings to a running server, and to its end.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use px0_backends::sled::SledStore;
+use px0_config::{Backend, Settings};
+use px0_core::{
+    memory::MemoryStore,
+    render::{EngineName, Renderer},
+    store::SharedStore,
+    workflows::Px0,
+};
+use px0_render_wasm::Sandbox;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::{App, app::Parts, limiter::Limiter, mail::mailer, router::router, serve::serve};
+
+/// Why px0 did not start: a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be had.
+    #[error("cannot listen on {addr} (http.addr): {source}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened or read.
+    #[error("cannot open the store: {0}")]
+    Store(String),
+    /// The sandbox cannot be made.
+    #[error("cannot make the sandbox: {0}")]
+    Sandbox(String),
+    /// Mail cannot be sent as the settings say.
+    #[error("{0}")]
+    Mail(String),
+    /// Something of our own failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Where it listens: what was asked for, with the port that the system chose when that was 0.
+    pub addr: SocketAddr,
+    store: SharedStore,
+    engines: Vec<EngineName>,
+    stop: watch::Sender<bool>,
+    served: JoinHandle<()>,
+}
+
+impl Running {
+    /// The three lines that px0 prints when it is ready: where it listens, what it stores on, which engines it has.
+    pub fn summary(&self) -> String {
+        let engines: Vec<_> = self.engines.iter().map(EngineName::as_str).collect();
+        format!(
+            "px0 {} listens on http://{}\nstores on {}\nengines: {}",
+            env!("CARGO_PKG_VERSION"),
+            self.addr,
+            self.store.summary(),
+            engines.join(", "),
+        )
+    }
+
+    /// Stops: takes no new connections, lets running requests finish, closes the store.
+    ///
+    /// # Errors
+    /// What the store could not write.
+    pub async fn stop(self) -> Result<(), StartError> {
+        let _ = self.stop.send(true);
+        self.served.await.map_err(|error| StartError::Internal(error.to_string()))?;
+        self.store.close().await.map_err(|error| StartError::Store(error.to_string()))
+    }
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// What stands in the way, in a sentence for the operator.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let addr = settings.http.addr;
+    let listener =
+        TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })?;
+    let addr = listener.local_addr().map_err(|source| StartError::Listen { addr, source })?;
+    // Both read files and use a core for a while: side by side, and on threads that may block.
+    let (store, sandbox) = tokio::join!(open(&settings), sandbox(&settings));
+    let (store, renderer) = (store?, sandbox?);
+    let policy = settings.policy();
+    let mailer = mailer(&settings.email, policy.code_ttl).map_err(StartError::Mail)?;
+    let engines = renderer.engines();
+    let px0 = Px0::new(store.clone(), renderer, mailer, policy).await;
+    let px0 = px0.map_err(|error| StartError::Store(error.to_string()))?;
+    let drain = Duration::from_millis(settings.http.drain_ms);
+    let limiter = Limiter::new(&settings.rate_limit);
+    let app = App::new(Parts { px0, limiter, http: settings.http });
+    let (stop, stopped) = watch::channel(false);
+    let served = tokio::spawn(serve(listener, router(app), stopped, drain));
+    Ok(Running { addr, store, engines, stop, served })
+}
+
+async fn open(settings: &Settings) -> Result<SharedStore, StartError> {
+    match settings.store.backend {
+        Backend::Memory => Ok(Arc::new(MemoryStore::new())),
+        Backend::Sled => {
+            let sled = settings.store.sled.clone();
+            let store = blocking(move || SledStore::open(sled)).await?;
+            Ok(Arc::new(store.map_err(|error| StartError::Store(error.to_string()))?))
+        }
+    }
+}
+
+async fn sandbox(settings: &Settings) -> Result<Arc<dyn Renderer>, StartError> {
+    let mut render = settings.render.clone();
+    render.cache_dir = cache_dir(settings).or(render.cache_dir);
+    let sandbox = blocking(move || Sandbox::new(render)).await?;
+    Ok(Arc::new(sandbox.map_err(|error| StartError::Sandbox(error.to_string()))?))
+}
+
+/// Where compiled code is kept between starts: in the data folder, which is ours alone.
+fn cache_dir(settings: &Settings) -> Option<PathBuf> {
+    match settings.store.backend {
+        Backend::Sled => Some(settings.store.sled.path.join("compiled")),
+        Backend::Memory => None,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StartError::Internal(error.to_string()))
+}

@@ -1,0 +1,161 @@
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use px0_core::{
+    Email, Timestamp, caller::Caller, error::Result, password::Password, user::User,
+    workflows::Registration,
+};
+use serde::Serialize;
+
+use super::shapes::{Created, NO_CONTENT, Named, message};
+use crate::{
+    App,
+    error::ApiResult,
+    extract::{Body, Fields, FromFields, FromQuery, Params, Peer, Query, bearer},
+};
+
+impl FromFields for Registration {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self> {
+        Ok(Self {
+            email: fields.required("email", Email::parse)?,
+            password: fields.required("password", |text| Password::parse("password", text))?,
+            team: fields.id("team_id")?,
+        })
+    }
+}
+
+pub(crate) async fn register(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Peer(peer): Peer,
+    Body(new): Body<Registration>,
+) -> ApiResult<Created<Named<User>>> {
+    if matches!(caller, Caller::Anonymous) {
+        app.limiter.registration(peer)?;
+    }
+    Ok(Created(Named("user", app.px0.register(&caller, new).await?)))
+}
+
+pub(crate) struct Credentials {
+    email: Email,
+    password: String,
+}
+
+impl FromFields for Credentials {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self> {
+        Ok(Self {
+            email: fields.required("email", Email::parse)?,
+            password: fields.required_text("password")?,
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct LoggedIn {
+    token: String,
+    expires_at: Timestamp,
+    user: User,
+}
+
+pub(crate) async fn login(
+    State(app): State<App>,
+    Body(given): Body<Credentials>,
+) -> ApiResult<Json<LoggedIn>> {
+    app.limiter.login(&given.email)?;
+    let login = app.px0.login(&given.email, given.password).await?;
+    let token = login.token.expose().to_owned();
+    Ok(Json(LoggedIn { token, expires_at: login.expires_at, user: login.user }))
+}
+
+pub(crate) async fn logout(State(app): State<App>, headers: HeaderMap) -> ApiResult<StatusCode> {
+    if let Some(token) = bearer(&headers) {
+        app.px0.logout(token).await?;
+    }
+    Ok(NO_CONTENT)
+}
+
+/// `?email=`, or `email` in a body.
+pub(crate) struct Address(Email);
+
+impl FromQuery for Address {
+    fn from_query(params: &Params) -> Result<Self> {
+        Email::parse(params.required("email")?).map(Self)
+    }
+}
+
+impl FromFields for Address {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self> {
+        fields.required("email", Email::parse).map(Self)
+    }
+}
+
+pub(crate) async fn trigger_verification(
+    State(app): State<App>,
+    Query(Address(email)): Query<Address>,
+) -> ApiResult<Named<&'static str>> {
+    app.limiter.code(&email)?;
+    app.px0.send_verification(email)?;
+    Ok(message("if this address waits for verification, a code is on its way"))
+}
+
+pub(crate) struct Proof {
+    email: Email,
+    code: String,
+}
+
+impl FromFields for Proof {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self> {
+        Ok(Self {
+            email: fields.required("email", Email::parse)?,
+            code: fields.required_text("code")?,
+        })
+    }
+}
+
+pub(crate) async fn verify_email(
+    State(app): State<App>,
+    Body(proof): Body<Proof>,
+) -> ApiResult<Named<&'static str>> {
+    app.px0.verify_email(&proof.email, proof.code.trim()).await?;
+    Ok(message("email verified"))
+}
+
+pub(crate) async fn trigger_reset(
+    State(app): State<App>,
+    Body(Address(email)): Body<Address>,
+) -> ApiResult<Named<&'static str>> {
+    app.limiter.code(&email)?;
+    app.px0.send_password_reset(email)?;
+    Ok(message("if there is an account with this address, a password reset code is on its way"))
+}
+
+pub(crate) struct Reset {
+    code: String,
+    password: Password,
+}
+
+impl FromFields for Reset {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self> {
+        let password = |text: &str| Password::parse("new_password", text);
+        Ok(Self {
+            code: fields.required_text("code")?,
+            password: fields.required("new_password", password)?,
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct WasReset {
+    message: &'static str,
+    email: Email,
+}
+
+pub(crate) async fn reset_password(
+    State(app): State<App>,
+    Body(reset): Body<Reset>,
+) -> ApiResult<Json<WasReset>> {
+    let user = app.px0.reset_password(reset.code.trim(), reset.password).await?;
+    Ok(Json(WasReset { message: "password reset; please log in", email: user.email }))
+}

@@ -1,0 +1,85 @@
+use std::time::Instant;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue},
+    response::{IntoResponse, Response},
+};
+use px0_core::{
+    Slug, TagName, error::Result, json::JsonText, render::EngineName, version::ModelName,
+};
+use serde::Serialize;
+
+use crate::{
+    App,
+    error::{ApiError, ApiResult},
+    extract::{Body, Fields, FromFields, ToRender},
+};
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// `{"variables": {…}}`; absent is `{}`.
+pub(crate) struct Variables(JsonText);
+
+impl FromFields for Variables {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self> {
+        fields.not_null("variables")?;
+        match fields.object("variables")? {
+            Some(variables) => Ok(Self(variables)),
+            None => JsonText::parse("{}").map(Self).map_err(px0_core::Error::internal),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Rendered {
+    rendered: String,
+    version: u32,
+    slug: Slug,
+    tags: Vec<TagName>,
+    model: Option<ModelName>,
+    model_params: Option<JsonText>,
+    engine: EngineName,
+}
+
+pub(crate) async fn live(state: State<App>, on: ToRender, variables: Body<Variables>) -> Response {
+    render(state, on, variables).await
+}
+
+pub(crate) async fn version(
+    state: State<App>,
+    on: ToRender,
+    variables: Body<Variables>,
+) -> Response {
+    render(state, on, variables).await
+}
+
+/// Every render says how long it took, also one that failed.
+async fn render(
+    State(app): State<App>,
+    ToRender(on): ToRender,
+    Body(Variables(variables)): Body<Variables>,
+) -> Response {
+    let started = Instant::now();
+    let text = app.px0.render(&on, variables.as_str()).await;
+    let ms = started.elapsed().as_secs_f64() * 1e3;
+    let answer: ApiResult<_> = text.map_err(ApiError::from).map(|text| {
+        let on = on.into_inner();
+        let body = on.version.body;
+        Json(Rendered {
+            rendered: text.text,
+            version: on.version.number,
+            slug: on.found.prompt.slug,
+            tags: on.version.tags,
+            model: body.model,
+            model_params: body.model_params,
+            engine: body.engine,
+        })
+    });
+    let mut response = answer.into_response();
+    if let Ok(timing) = HeaderValue::from_str(&format!("render;dur={ms:.3}")) {
+        response.headers_mut().insert(SERVER_TIMING, timing);
+    }
+    response
+}

@@ -1,0 +1,156 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use px0_config::{Backend, EmailMode, Settings};
+use px0_server::Running;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{Client, Home};
+
+/// The password of everybody in these tests.
+pub const PASSWORD: &str = "Corr3ct-horse";
+
+/// A px0 of its own, with an empty store and an outbox.
+pub struct App {
+    base: String,
+    folder: TempDir,
+    running: Option<Running>,
+    http: reqwest::Client,
+    people: AtomicUsize,
+}
+
+impl App {
+    /// Starts one on the memory store.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one on sled.
+    pub async fn start_on_sled() -> Self {
+        Self::start_with(|settings| settings.store.backend = Backend::Sled).await
+    }
+
+    /// Starts one with other settings.
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings::from_parts(None, &[]).unwrap();
+        settings.http.addr = "127.0.0.1:0".parse().unwrap();
+        settings.store.backend = Backend::Memory;
+        settings.store.sled.path = folder.path().join("data");
+        settings.email.mode = EmailMode::File;
+        settings.email.outbox = folder.path().join("outbox");
+        settings.rate_limit.enabled = false;
+        // The guests are compiled once for all tests.
+        settings.render.cache_dir = Some(compiled());
+        change(&mut settings);
+        let running = px0_server::start(settings).await.unwrap();
+        let base = format!("http://{}", running.addr);
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        Self { base, folder, running: Some(running), http, people: AtomicUsize::new(0) }
+    }
+
+    /// Where it listens: `http://127.0.0.1:…`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The three lines it says at its start.
+    pub fn summary(&self) -> String {
+        self.running.as_ref().unwrap().summary()
+    }
+
+    /// A folder that goes when the test ends.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Somebody without a token.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.http.clone(), self.base.clone(), None)
+    }
+
+    /// Somebody with this token.
+    pub fn bearer(&self, token: &str) -> Client {
+        Client::new(self.http.clone(), self.base.clone(), Some(token.to_owned()))
+    }
+
+    /// Somebody who registered by themselves, verified their address and logged in, with their organization.
+    pub async fn founder(&self, name: &str) -> Home {
+        let email = format!("{name}@example.com");
+        let anonymous = self.anonymous();
+        let credentials = json!({ "email": email, "password": PASSWORD });
+        let user =
+            anonymous.post("/v1/auth/register", credentials).await.expect(201).body["user"].clone();
+        let code = self.mailed(&email, "verification").await;
+        anonymous
+            .post("/v1/auth/verify-email", json!({ "email": email, "code": code }))
+            .await
+            .expect(200);
+        let client = self.login(&email).await;
+        Home::of(client, user).await
+    }
+
+    /// Somebody whom `admin` registers into a team, logged in.
+    pub async fn member(&self, admin: &Home, team: &str, role: &str) -> Home {
+        let number = self.people.fetch_add(1, Ordering::Relaxed);
+        let email = format!("{role}{number}@example.com");
+        let new = json!({ "email": email, "password": PASSWORD, "team_id": team });
+        let user = admin.post("/v1/auth/register", new).await.expect(201).body["user"].clone();
+        let id = user["id"].as_str().unwrap();
+        if role != "editor" {
+            let path = format!("/v1/teams/{team}/members/{id}/role");
+            admin.put(&path, json!({ "role": role })).await.expect(200);
+        }
+        Home::of(self.login(&email).await, user).await
+    }
+
+    /// Logs somebody in.
+    pub async fn login(&self, email: &str) -> Client {
+        let credentials = json!({ "email": email, "password": PASSWORD });
+        let answer = self.anonymous().post("/v1/auth/login", credentials).await.expect(200);
+        self.bearer(answer.body["token"].as_str().unwrap())
+    }
+
+    /// The code in the newest mail of a kind to somebody: waits until it is there, because mail is sent off the
+    /// request path.
+    pub async fn mailed(&self, to: &str, kind: &str) -> String {
+        for _ in 0..500 {
+            if let Some(mail) = self.mails(to, kind).pop() {
+                return mail["code"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no {kind} mail to {to}");
+    }
+
+    /// All mails of a kind to somebody, oldest first.
+    pub fn mails(&self, to: &str, kind: &str) -> Vec<Value> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(self.folder.path().join("outbox"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect();
+        files.sort();
+        files
+            .iter()
+            .map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+            .filter(|mail: &Value| mail["to"] == to && mail["kind"] == kind)
+            .collect()
+    }
+
+    /// Stops it and waits until its store is closed.
+    pub async fn stop(mut self) -> TempDir {
+        self.running.take().unwrap().stop().await.unwrap();
+        self.folder
+    }
+}
+
+/// Where compiled guests are kept between tests: beside what cargo built, so that it goes with it.
+fn compiled() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    this.parent().unwrap().join("px0-tests-compiled")
+}
