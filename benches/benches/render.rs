@@ -3,8 +3,6 @@
 //! One realistic chat prompt. All four read the variables from their JSON text, because that is how
 //! they come. Compare medians within one run: clocks differ between machines, and between runs.
 
-#![expect(missing_docs, reason = "criterion's macros make a function without")]
-
 use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, criterion_group, criterion_main};

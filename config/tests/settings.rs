@@ -22,6 +22,13 @@ fn the_defaults_are_settings() {
 }
 
 #[test]
+fn what_is_written_down_is_what_the_parts_would_take_by_themselves() {
+    let settings = with(None, &[]).unwrap();
+    assert_eq!(settings.render, px0_render_wasm::RenderSettings::default());
+    assert_eq!(settings.store.sled, px0_backends::SledSettings::default());
+}
+
+#[test]
 fn a_file_replaces_defaults_and_the_environment_replaces_both() {
     let file = Some("[http]\naddr = \"127.0.0.1:1\"\nmax_body = 5\n");
     let settings =

@@ -112,7 +112,7 @@ async fn open(settings: &Settings) -> Result<SharedStore, StartError> {
 
 async fn sandbox(settings: &Settings) -> Result<Arc<dyn Renderer>, StartError> {
     let mut render = settings.render.clone();
-    render.cache_dir = cache_dir(settings).or(render.cache_dir);
+    render.cache_dir = render.cache_dir.or_else(|| cache_dir(settings));
     let sandbox = blocking(move || Sandbox::new(render)).await?;
     Ok(Arc::new(sandbox.map_err(|error| StartError::Sandbox(error.to_string()))?))
 }

@@ -4,4 +4,5 @@
 mod bad_input;
 mod guide;
 mod life;
+mod matrix;
 mod path;

@@ -1,0 +1,173 @@
+//! Proving the store: every record is readable, everything it needs is there, everything that should lead to it does, and
+//! nothing else is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use px0_core::{
+    ids::{OrgId, PromptId, TeamId},
+    key::ApiKey,
+    prompt::Payload,
+    store::{Result, StoreError},
+    tenancy::{JoinRequest, Org, Role, Team},
+    user::{Account, Session},
+};
+
+use super::{
+    keyspace::{self, Key},
+    lines::{Head, Line, Tag, Text},
+    record::{self, Record},
+    records::{Place, Reset, Verification},
+    view::View,
+};
+
+/// What is wrong with the store.
+pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
+    let mut check = Check::default();
+    check.records::<Account>(view, b'U', |_, _| {})?;
+    check.records::<Session>(view, b'S', |_, _| {})?;
+    check.records::<Verification>(view, b'V', |_, _| {})?;
+    check.records::<Reset>(view, b'R', |_, _| {})?;
+    check.records::<Org>(view, b'O', |rules, org| {
+        rules.orgs.insert(org.id);
+    })?;
+    check.records::<Team>(view, b'T', |rules, team| {
+        if team.is_default {
+            rules.defaults.push(team.org_id);
+        }
+    })?;
+    check.records::<Place>(view, b'm', |rules, place| {
+        *rules.run.entry(place.membership.team).or_default() |=
+            place.membership.role == Role::Admin;
+    })?;
+    check.records::<JoinRequest>(view, b'J', |_, _| {})?;
+    check.records::<ApiKey>(view, b'K', |_, _| {})?;
+    check.records::<Line>(view, b'P', |rules, line| {
+        rules.counted.insert(line.prompt.id, line.last_number);
+    })?;
+    check.records::<Head>(view, b'W', |rules, head| {
+        let highest = rules.given.entry(head.prompt).or_default();
+        *highest = head.number.max(*highest);
+    })?;
+    check.records::<Text>(view, b'B', |_, _| {})?;
+    check.records::<Tag>(view, b't', |_, _| {})?;
+    check.records::<Payload>(view, b'Y', |_, _| {})?;
+    check.rules();
+    check.everything(view)?;
+    Ok(check.problems)
+}
+
+#[derive(Default)]
+struct Check {
+    problems: Vec<String>,
+    /// Every key that should be there; with its value, for an index entry.
+    expected: BTreeMap<Key, Option<Vec<u8>>>,
+    rules: Rules,
+}
+
+/// What the rules of the product are about.
+#[derive(Default)]
+struct Rules {
+    orgs: BTreeSet<OrgId>,
+    defaults: Vec<OrgId>,
+    /// Teams with members, and whether one of them is an admin.
+    run: BTreeMap<TeamId, bool>,
+    counted: BTreeMap<PromptId, u32>,
+    given: BTreeMap<PromptId, u32>,
+}
+
+impl Check {
+    fn records<R: Record>(
+        &mut self,
+        view: &View<'_>,
+        kind: u8,
+        note: impl Fn(&mut Rules, &R),
+    ) -> Result<()> {
+        for pair in view.scan(&Key::from_bytes(&[kind]))? {
+            let (bytes, value) = pair?;
+            let key = Key::from_bytes(&bytes);
+            let parts = record::parts(&value).ok().flatten().unwrap_or(0);
+            let parts = (0..parts).map(|number| (keyspace::part(&key, number), None));
+            self.expected.extend(parts);
+            self.expected.insert(key.clone(), None);
+            match view.must::<R>(&key) {
+                Ok(record) => {
+                    self.record(view, &key, &record)?;
+                    note(&mut self.rules, &record);
+                }
+                Err(StoreError::Broken { context, source }) => {
+                    self.problem(&key, &format!("cannot be read: {context}: {source}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn record<R: Record>(&mut self, view: &View<'_>, key: &Key, record: &R) -> Result<()> {
+        if record.key() != *key {
+            self.problem(key, "is not where it belongs");
+        }
+        for needed in record.needs() {
+            if !view.has(&needed)? {
+                self.problem(key, &format!("needs {}, which is not there", show(&needed)));
+            }
+        }
+        for (index, value) in record.indexes() {
+            if view.value(&index)?.as_deref() != Some(&value) {
+                self.problem(key, &format!("is not what {} leads to", show(&index)));
+            }
+            if self.expected.insert(index.clone(), Some(value)).is_some() {
+                self.problem(key, &format!("shares {} with another", show(&index)));
+            }
+        }
+        Ok(())
+    }
+
+    fn rules(&mut self) {
+        let Rules { orgs, defaults, run, counted, given } = std::mem::take(&mut self.rules);
+        for org in orgs {
+            let count = defaults.iter().filter(|of| **of == org).count();
+            if count != 1 {
+                self.problem(&keyspace::org(org), &format!("has {count} Default Teams"));
+            }
+        }
+        for (team, _) in run.into_iter().filter(|(_, has_admin)| !has_admin) {
+            self.problem(&keyspace::team(team), "has members, but no admin");
+        }
+        for (prompt, highest) in given {
+            if counted.get(&prompt).is_none_or(|last| *last < highest) {
+                self.problem(&keyspace::prompt(prompt), "would give a number again");
+            }
+        }
+    }
+
+    /// Looks for what nothing leads to, and for what should not be there at all.
+    fn everything(&mut self, view: &View<'_>) -> Result<()> {
+        let about = ["schema", "code key"].map(keyspace::about);
+        for pair in view.scan(&Key::from_bytes(&[]))? {
+            let key = Key::from_bytes(&pair?.0);
+            if self.expected.contains_key(&key) || about.contains(&key) {
+                continue;
+            }
+            match keyspace::part_of(key.as_bytes()) {
+                Some((of, number)) => {
+                    self.problem(&of, &format!("has a part {number} that it should not have"));
+                }
+                None => self.problem(&key, "is there, but nothing says that it should be"),
+            }
+        }
+        Ok(())
+    }
+
+    fn problem(&mut self, key: &Key, what: &str) {
+        self.problems.push(format!("{} {what}", show(key)));
+    }
+}
+
+/// A key for people: its kind, then printable characters as they are and all others in hex.
+fn show(key: &Key) -> String {
+    key.as_bytes().iter().fold(String::new(), |text, byte| {
+        let c = char::from(*byte);
+        if c.is_ascii_graphic() { text + &c.to_string() } else { format!("{text}\\{byte:02x}") }
+    })
+}

@@ -1,0 +1,172 @@
+//! The records of people, organizations and keys: where each is, what leads to it, what it needs. Those of prompts are in
+//! `lines`.
+
+use px0_core::{
+    ids::UserId,
+    key::{ApiKey, KeyScope},
+    page::Recent,
+    tenancy::{JoinRequest, Membership, Org, RequestStatus, Team},
+    user::{Account, MailedCode, Session},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    keyspace::{self, Key},
+    record::{Entry, Record, lead},
+};
+
+impl Record for Account {
+    fn key(&self) -> Key {
+        keyspace::account(self.user.id)
+    }
+
+    fn indexes(&self) -> Vec<Entry> {
+        let email = keyspace::by_email(self.user.email.as_str());
+        vec![lead(email, self.user.id.uuid())]
+    }
+}
+
+impl Record for Session {
+    fn key(&self) -> Key {
+        keyspace::session(&self.hash)
+    }
+
+    fn indexes(&self) -> Vec<Entry> {
+        let key = keyspace::session_of(self.user, &self.hash);
+        vec![(key, self.hash.as_bytes().to_vec())]
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::account(self.user)]
+    }
+}
+
+/// The code that was mailed to verify somebody's address.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Verification {
+    pub(super) user: UserId,
+    pub(super) code: MailedCode,
+}
+
+impl Record for Verification {
+    fn key(&self) -> Key {
+        keyspace::verification(self.user)
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::account(self.user)]
+    }
+}
+
+/// The code that was mailed to reset somebody's password.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Reset {
+    pub(super) user: UserId,
+    pub(super) code: MailedCode,
+}
+
+impl Record for Reset {
+    fn key(&self) -> Key {
+        keyspace::reset(self.user)
+    }
+
+    fn indexes(&self) -> Vec<Entry> {
+        vec![lead(keyspace::by_reset(&self.code.hash), self.user.uuid())]
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::account(self.user)]
+    }
+}
+
+impl Record for Org {
+    fn key(&self) -> Key {
+        keyspace::org(self.id)
+    }
+}
+
+impl Record for Team {
+    fn key(&self) -> Key {
+        keyspace::team(self.id)
+    }
+
+    fn indexes(&self) -> Vec<Entry> {
+        let key = keyspace::team_named(self.org_id, &self.name);
+        vec![lead(key, self.id.uuid())]
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::org(self.org_id)]
+    }
+}
+
+/// Somebody's place in a team.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) user: UserId,
+    pub(super) membership: Membership,
+}
+
+impl Record for Place {
+    fn key(&self) -> Key {
+        keyspace::place(self.user, self.membership.team)
+    }
+
+    fn indexes(&self) -> Vec<Entry> {
+        let key = keyspace::member(self.membership.team, self.user);
+        vec![(key, self.membership.role.as_str().into())]
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::account(self.user), keyspace::team(self.membership.team)]
+    }
+}
+
+impl Record for JoinRequest {
+    fn key(&self) -> Key {
+        keyspace::request(self.id)
+    }
+
+    fn indexes(&self) -> Vec<Entry> {
+        let id = self.id.uuid();
+        let mut entries = vec![
+            lead(keyspace::request_to(self.team_id, self.id), id),
+            lead(keyspace::request_of(self.user_id, self.id), id),
+        ];
+        if self.status == RequestStatus::Pending {
+            entries.push(lead(keyspace::pending(self.team_id, self.user_id), id));
+        }
+        entries
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::account(self.user_id), keyspace::team(self.team_id)]
+    }
+}
+
+impl Record for ApiKey {
+    fn key(&self) -> Key {
+        keyspace::key(self.id)
+    }
+
+    fn indexes(&self) -> Vec<Entry> {
+        let id = self.id.uuid();
+        let place = Recent { at: self.created_at, id };
+        let mut entries = vec![
+            lead(keyspace::by_secret(&self.hash), id),
+            lead(keyspace::key_in(self.org_id, place), id),
+        ];
+        if let KeyScope::Teams(teams) = &self.scope {
+            entries.extend(teams.iter().map(|team| lead(keyspace::key_for(*team, self.id), id)));
+        }
+        entries
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        let mut needs = vec![keyspace::org(self.org_id)];
+        if let KeyScope::Teams(teams) = &self.scope {
+            needs.extend(teams.iter().copied().map(keyspace::team));
+        }
+        needs
+    }
+}

@@ -1,0 +1,106 @@
+//! Filters, tests and functions that differ from minijinja's, and why.
+
+use std::fmt;
+
+use minijinja::{
+    Error, ErrorKind, State, Value, filters,
+    value::{Kwargs, Rest, ValueOrKwargs, from_args},
+};
+
+use crate::{
+    missing::{Missing, missing},
+    names,
+    variables::Map,
+};
+
+/// `default(value, other, lax)`: replaces what is absent, and null too; with `lax` all that is false.
+pub fn default(value: &Value, other: Option<Value>, lax: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+    let lax = match lax {
+        Some(lax) => Some(lax),
+        None => kwargs.get::<Option<Value>>("boolean")?,
+    };
+    let other = match other {
+        Some(other) => Some(other),
+        None => kwargs.get::<Option<Value>>("default_value")?,
+    };
+    kwargs.assert_all_used()?;
+    let gone = value.is_undefined() || value.is_none() || missing(value).is_some();
+    if gone || (lax.is_some_and(|lax| lax.is_true()) && !value.is_true()) {
+        Ok(other.unwrap_or_else(|| Value::from("")))
+    } else {
+        Ok(value.clone())
+    }
+}
+
+/// `is defined`: it is there, if only as null (as in Jinja2).
+pub fn is_defined(value: &Value) -> bool {
+    !is_undefined(value)
+}
+
+/// `is undefined`: it is not there.
+pub fn is_undefined(value: &Value) -> bool {
+    value.is_undefined() || missing(value).is_some_and(|gone| !gone.is_null())
+}
+
+/// `is none`: it is there, as null.
+pub fn is_none(value: &Value) -> bool {
+    value.is_none() || missing(value).is_some_and(Missing::is_null)
+}
+
+/// `"upper" is filter`: asks the table, because only the filters that a template uses are loaded.
+pub fn is_filter(name: &str) -> bool {
+    names::filter::NAMES.contains(&name)
+}
+
+/// `"odd" is test`: see [`is_filter`].
+pub fn is_test(name: &str) -> bool {
+    names::test::NAMES.contains(&name)
+}
+
+/// `map`, whose `default` must see members that are not there as undefined, not as missing.
+pub fn map(state: &mut State, value: Value, args: Rest<ValueOrKwargs>) -> Result<Vec<Value>, Error> {
+    let value = if asks_default(&args)? { lenient(&value)? } else { value };
+    filters::map(state, value, args)
+}
+
+/// `groupby`: see [`map`].
+pub fn groupby(value: Value, attribute: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
+    let value = if kwargs.has("default") { lenient(&value)? } else { value };
+    filters::groupby(value, attribute, kwargs)
+}
+
+fn asks_default(args: &[ValueOrKwargs]) -> Result<bool, Error> {
+    match args.last() {
+        Some(last) if last.is_kwargs() => {
+            let (kwargs,): (Kwargs,) = from_args(std::slice::from_ref(&**last))?;
+            Ok(kwargs.has("default"))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// The items of `value`, with objects whose absent members are undefined.
+fn lenient(value: &Value) -> Result<Value, Error> {
+    let items = value.try_iter()?.map(|item| match item.downcast_object_ref::<Map>() {
+        Some(map) => map.lenient(),
+        None => item,
+    });
+    Ok(items.collect())
+}
+
+/// The template refused its variables with [`raise_exception`].
+#[derive(Debug)]
+pub struct Raised;
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("raised by the template")
+    }
+}
+
+impl std::error::Error for Raised {}
+
+/// `raise_exception(message)`: stops the render with the template's own words, as chat templates do.
+pub fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message).with_source(Raised))
+}

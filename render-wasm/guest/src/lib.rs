@@ -1,0 +1,84 @@
+//! minijinja as a px0 template engine.
+//!
+//! - [`template`] compiles and renders; [`rewrite`] checks names and makes missing variables seen;
+//! - [`tape`] and [`variables`] are the variables, [`missing`] what lacks of them;
+//! - [`names`] lists all that a template may call, [`callables`], [`tojson`], [`methods`] and
+//!   [`operators`] are those that differ from minijinja's;
+//! - [`place`] is where errors are; [`memory`] is the allocator.
+
+mod assigned;
+mod callables;
+mod memory;
+mod methods;
+mod missing;
+mod names;
+mod operators;
+mod place;
+mod rewrite;
+mod strict;
+mod tape;
+mod template;
+mod tojson;
+mod variables;
+
+use std::cell::RefCell;
+
+use exports::px0::engine::template_engine::{Guest, RenderError, TemplateError};
+use template::{Failure, RenderFailure, Template};
+
+wit_bindgen::generate!({ path: "../wit", world: "template-guest" });
+
+#[global_allocator]
+static MEMORY: memory::Memory = memory::Memory::new();
+
+thread_local! {
+    /// The template of this instance.
+    static TEMPLATE: RefCell<Option<Template>> = const { RefCell::new(None) };
+}
+
+struct Component;
+
+export!(Component);
+
+impl Guest for Component {
+    fn compile(source: String) -> Result<(), TemplateError> {
+        memory::watch_panics();
+        let template = Template::compile(source)?;
+        TEMPLATE.set(Some(template));
+        Ok(())
+    }
+
+    fn variables() -> Vec<String> {
+        TEMPLATE.with_borrow(|template| template.as_ref().map(Template::variables).unwrap_or_default())
+    }
+
+    fn render(variables: String, max_output: u32) -> Result<String, RenderError> {
+        TEMPLATE.with_borrow_mut(|template| match template {
+            Some(template) => Ok(template.render(variables, max_output as usize)?),
+            None => Err(RenderError::Execution(TemplateError {
+                message: "no template was compiled".into(),
+                line: None,
+                column: None,
+                excerpt: None,
+            })),
+        })
+    }
+}
+
+impl From<Failure> for TemplateError {
+    fn from(failure: Failure) -> Self {
+        let Failure { message, line, column, excerpt } = failure;
+        TemplateError { message, line, column, excerpt }
+    }
+}
+
+impl From<RenderFailure> for RenderError {
+    fn from(failure: RenderFailure) -> Self {
+        match failure {
+            RenderFailure::Execution(failure) => RenderError::Execution(failure.into()),
+            RenderFailure::Missing(names) => RenderError::Missing(names),
+            RenderFailure::Variables(message) => RenderError::Variables(message),
+            RenderFailure::Output => RenderError::Output,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The operators that fail on a missing operand, as callables that go on instead.
+//!
+//! `a + b` with `a` missing would stop the render with a type error before the other missing
+//! variables were seen. These give the missing operand back. The arithmetic itself is minijinja's:
+//! but for the commonest cases it is left to the instruction that the operator stood for.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use minijinja::{
+    AutoEscape, Error, State, Value,
+    machinery::{Instruction, Instructions, eval, make_string_output},
+    value::{Object, ObjectRepr},
+};
+
+use crate::{strict, variables::Map};
+
+/// Which operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operator {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    FloorDiv,
+    Rem,
+    Pow,
+    Neg,
+    In,
+}
+
+/// An operator as a callable.
+pub struct Operation {
+    operator: Operator,
+    /// The operator applied to variables `a` and `b`, for what has no short cut here.
+    code: Instructions<'static>,
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.operator.fmt(f)
+    }
+}
+
+impl Operation {
+    /// The callable for `operator`.
+    pub fn value(operator: Operator) -> Value {
+        let mut code = Instructions::new("", "");
+        code.add(Instruction::Lookup("a"));
+        if operator != Operator::Neg {
+            code.add(Instruction::Lookup("b"));
+        }
+        code.add(match operator {
+            Operator::Add => Instruction::Add,
+            Operator::Sub => Instruction::Sub,
+            Operator::Mul => Instruction::Mul,
+            Operator::Div => Instruction::Div,
+            Operator::FloorDiv => Instruction::IntDiv,
+            Operator::Rem => Instruction::Rem,
+            Operator::Pow => Instruction::Pow,
+            Operator::Neg => Instruction::Neg,
+            Operator::In => Instruction::In,
+        });
+        Value::from_object(Operation { operator, code })
+    }
+
+    /// The commonest cases: small numbers, two strings, a key in an object.
+    fn short_cut(&self, a: &Value, b: &Value) -> Option<Value> {
+        match self.operator {
+            Operator::In => {
+                let object = b.downcast_object_ref::<Map>()?;
+                let key = a.as_str()?;
+                return Some(Value::from(object.member(key).is_some()));
+            }
+            Operator::Add => {
+                if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
+                    return Some(Value::from([a, b].concat()));
+                }
+            }
+            Operator::Sub | Operator::Mul | Operator::Rem | Operator::FloorDiv => {}
+            Operator::Div | Operator::Pow | Operator::Neg => return None,
+        }
+        if !(a.is_integer() && b.is_integer()) {
+            return None;
+        }
+        let (a, b) = (a.as_i64()?, b.as_i64()?);
+        let number = match self.operator {
+            Operator::Add => a.checked_add(b),
+            Operator::Sub => a.checked_sub(b),
+            Operator::Mul => a.checked_mul(b),
+            // Signs decide which way these round; both are the same here.
+            Operator::Rem if a >= 0 && b > 0 => Some(a % b),
+            Operator::FloorDiv if a >= 0 && b > 0 => Some(a / b),
+            _ => None,
+        };
+        number.map(Value::from)
+    }
+}
+
+impl Object for Operation {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        if let Some(gone) = strict::used(args) {
+            return Ok(if self.operator == Operator::In { Value::from(false) } else { gone });
+        }
+        let a = args.first().cloned().unwrap_or_default();
+        let b = args.get(1).cloned().unwrap_or_default();
+        if let Some(value) = self.short_cut(&a, &b) {
+            return Ok(value);
+        }
+        let operands = Value::from_object(Operands { a, b });
+        let mut text = String::new();
+        let mut output = make_string_output(&mut text);
+        let blocks = BTreeMap::new();
+        eval(state.env(), &self.code, operands, &blocks, &mut output, AutoEscape::None)
+            .map(|(value, _)| value.unwrap_or_default())
+            .map_err(|error| match error.detail() {
+                Some(detail) => Error::new(error.kind(), detail.to_string()),
+                None => Error::from(error.kind()),
+            })
+    }
+}
+
+/// The two operands as variables.
+struct Operands {
+    a: Value,
+    b: Value,
+}
+
+impl fmt::Debug for Operands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("operands")
+    }
+}
+
+impl Object for Operands {
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        Some(if key == "a" { self.a.clone() } else { self.b.clone() })
+    }
+}

@@ -1,0 +1,36 @@
+//! Something that is made in a thread of its own while the rest goes on.
+
+use std::{sync::Arc, thread};
+
+use tokio::sync::watch;
+
+/// A value that is being made, or that could not be.
+pub(crate) struct Background<T>(watch::Receiver<Option<Result<Arc<T>, String>>>);
+
+impl<T: Send + Sync + 'static> Background<T> {
+    /// Makes the value with `make` in a thread called `name`.
+    pub(crate) fn new(
+        name: &str,
+        make: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (sender, receiver) = watch::channel(None);
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Nobody waits for it any more when the sandbox is gone.
+            let _ = sender.send(Some(make().map(Arc::new)));
+        })?;
+        Ok(Self(receiver))
+    }
+
+    /// The value, as soon as it is made.
+    ///
+    /// # Errors
+    /// Why it could not be made.
+    pub(crate) async fn get(&self) -> Result<Arc<T>, String> {
+        let mut receiver = self.0.clone();
+        let made = receiver.wait_for(Option::is_some).await;
+        match made.as_deref() {
+            Ok(Some(value)) => value.clone(),
+            _ => Err("the thread that makes it has panicked".into()),
+        }
+    }
+}

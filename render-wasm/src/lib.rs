@@ -1,0 +1,31 @@
+//! px0's sandbox: tenants' templates and schemas run as WebAssembly components under limits.
+//!
+//! Nothing that a tenant wrote is ever parsed by native code. A template is read, checked and rendered
+//! inside of a component instance that has no imports, a bounded memory, a bounded number of
+//! instructions and a bounded time; a JSON Schema likewise. What goes wrong in there stays in there.
+//!
+//! - [`Sandbox`] is the [`Renderer`](px0_core::render::Renderer); [`RenderSettings`] are its limits;
+//! - `template` and `schema` speak the interfaces of `wit/` with the guests of `guest/` and `schema-guest/`;
+//! - `pool` keeps instances warm, one version of one tenant's prompt each;
+//! - `turn` runs calls in turns, `tenants` says how many at once, `guard` watches over memory, `stop`
+//!   tells why a call was ended;
+//! - `engine` configures WebAssembly, `code` keeps compiled code between starts, `background` makes
+//!   what is not needed at once.
+
+mod background;
+mod code;
+mod engine;
+mod guard;
+mod pool;
+mod sandbox;
+mod schema;
+mod settings;
+mod stats;
+mod stop;
+mod template;
+mod tenants;
+mod turn;
+
+pub use sandbox::{Sandbox, SandboxError};
+pub use settings::{Isolation, RenderSettings};
+pub use stats::{PoolStats, Stats};

@@ -1,0 +1,32 @@
+//! Why a call into a guest ended without an answer.
+
+use px0_core::render::Limit;
+use wasmtime::{Error, Trap};
+
+/// What a template is told that is nested too deeply for the guest's stack.
+pub(crate) const TOO_DEEP: &str = "template too deeply nested";
+
+/// Why a call into a guest ended without an answer. Its instance is never used again.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It ran into one of its limits.
+    Limit(Limit),
+    /// It ran out of stack: what it was given is nested too deeply.
+    TooDeep,
+    /// It crashed, or broke the rules of the interface. For the log.
+    Internal(String),
+}
+
+impl Stop {
+    /// What `error` means, given whether memory was `denied`.
+    pub(crate) fn new(error: &Error, denied: bool) -> Self {
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => Self::Limit(Limit::Fuel),
+            // An allocation that fails ends in `unreachable`, like any other crash.
+            _ if denied => Self::Limit(Limit::Memory),
+            // The guests' own stack lies at the bottom of their memory, and leaves it when it overflows.
+            Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => Self::TooDeep,
+            _ => Self::Internal(format!("{error:#}")),
+        }
+    }
+}
