@@ -127,10 +127,8 @@ mod tests {
 
         #[test]
         fn a_name_makes_a_slug_or_says_why(text in "\\PC{1,100}") {
-            if let Ok(name) = Name::parse("name", &text) {
-                if let Ok(slug) = Slug::from_name(&name) {
-                    prop_assert!(Slug::exact(slug.as_str()).is_some());
-                }
+            if let Ok(slug) = Name::parse("name", &text).and_then(|name| Slug::from_name(&name)) {
+                prop_assert!(Slug::exact(slug.as_str()).is_some());
             }
         }
     }

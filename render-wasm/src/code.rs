@@ -42,7 +42,9 @@ pub(crate) fn component(
 
 /// Removes the code of `name` that an older px0 left beside `file`.
 fn forget_others(name: &str, file: &Path) {
-    let Some(entries) = file.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return };
+    let Some(entries) = file.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else {
+        return;
+    };
     for other in entries.flatten().map(|entry| entry.path()) {
         let is_code = other.extension().is_some_and(|extension| extension == "cwasm");
         let file_name = other.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -230,7 +232,10 @@ mod tests {
         assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
         assert!(!compiles(&folder));
         let engine = engine().expect("the engine can be made");
-        assert!(component(&engine, "empty", EMPTY, None).expect("the component is valid").1, "no folder, no code");
+        assert!(
+            component(&engine, "empty", EMPTY, None).expect("the component is valid").1,
+            "no folder, no code"
+        );
     }
 
     #[test]

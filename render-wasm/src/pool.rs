@@ -73,7 +73,7 @@ impl Pool {
             None => None,
         };
         let freed = taken.iter().chain(stale.iter().flat_map(|warm| &warm.idle));
-        inner.memory -= freed.map(|instance| cost(instance)).sum::<usize>();
+        inner.memory -= freed.map(cost).sum::<usize>();
         match taken {
             Some(_) => inner.stats.hits += 1,
             None => inner.stats.misses += 1,
@@ -112,7 +112,7 @@ impl Pool {
         while inner.memory > self.memory {
             let oldest = inner.versions.iter().min_by_key(|(_, warm)| warm.used).map(|(id, _)| *id);
             let Some(warm) = oldest.and_then(|id| inner.versions.remove(&id)) else { break };
-            inner.memory -= warm.idle.iter().map(|instance| cost(instance)).sum::<usize>();
+            inner.memory -= warm.idle.iter().map(cost).sum::<usize>();
             inner.stats.evictions += warm.idle.len() as u64;
             gone.extend(warm.idle);
         }

@@ -84,8 +84,8 @@ impl TemplateEngine {
         // Checked before anything is copied, so that a guest that lies about lengths gains nothing.
         store.set_hostcall_fuel(settings.output + MARGIN);
         let instance = self.pre.instantiate_async(&mut store).await?;
-        let compile = instance.get_typed_func(&mut store, &self.compile)?;
-        let render = instance.get_typed_func(&mut store, &self.render)?;
+        let compile = instance.get_typed_func(&mut store, self.compile)?;
+        let render = instance.get_typed_func(&mut store, self.render)?;
         let initial = store.data().memory();
         Ok(TemplateInstance { store, compile, render, settings, initial, renders: 0, fuel: 0 })
     }

@@ -14,7 +14,7 @@ async fn ends_well(name: &str, source: &str, variables: &str) -> Result<usize, R
     let start = Instant::now();
     let checked = sandbox.check(&EngineName::default(), source).await;
     assert!(checked.is_ok(), "{name}: on save the sandbox failed: {checked:?}");
-    let rendered = sandbox().render(&template(source), variables).await.map(|text| text.len());
+    let rendered = sandbox.render(&template(source), variables).await.map(|text| text.len());
     if let Err(RenderError::Internal(message)) = &rendered {
         panic!("{name}: the guest crashed: {message}");
     }

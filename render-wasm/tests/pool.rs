@@ -111,7 +111,9 @@ async fn instances_retire_by_age_and_size() {
     let fat = template("{{ a is defined }}");
     assert!(sandbox.render(&fat, r#"{"a": 1}"#).await.is_ok());
     assert_eq!(sandbox.stats().pool.retired, 0);
-    assert!(sandbox.render(&fat, &format!(r#"{{"a": "{}"}}"#, "x".repeat(3_000_000))).await.is_ok());
+    assert!(
+        sandbox.render(&fat, &format!(r#"{{"a": "{}"}}"#, "x".repeat(3_000_000))).await.is_ok()
+    );
     assert_eq!(sandbox.stats().pool.retired, 1);
 }
 

@@ -67,7 +67,6 @@ pub(crate) async fn deadline(State(app): State<App>, request: Request, next: Nex
 }
 
 /// A panic in a handler ends that request only.
-#[expect(clippy::needless_pass_by_value, reason = "the signature of CatchPanicLayer's handler")]
 pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");

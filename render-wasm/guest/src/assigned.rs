@@ -34,7 +34,8 @@ pub fn collect(stmt: &Stmt<'static>, names: &mut HashSet<&'static str>) {
             macro_(s, names);
         }
         Stmt::CallBlock(s) => macro_(&s.macro_decl, names),
-        Stmt::EmitExpr(_) | Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) | Stmt::Do(_) => {}
+        Stmt::EmitExpr(_) | Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) | Stmt::Do(_) => {
+        }
     }
 }
 

@@ -14,7 +14,12 @@ use crate::{
 };
 
 /// `default(value, other, lax)`: replaces what is absent, and null too; with `lax` all that is false.
-pub fn default(value: &Value, other: Option<Value>, lax: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+pub fn default(
+    value: &Value,
+    other: Option<Value>,
+    lax: Option<Value>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
     let lax = match lax {
         Some(lax) => Some(lax),
         None => kwargs.get::<Option<Value>>("boolean")?,
@@ -58,7 +63,11 @@ pub fn is_test(name: &str) -> bool {
 }
 
 /// `map`, whose `default` must see members that are not there as undefined, not as missing.
-pub fn map(state: &mut State, value: Value, args: Rest<ValueOrKwargs>) -> Result<Vec<Value>, Error> {
+pub fn map(
+    state: &mut State,
+    value: Value,
+    args: Rest<ValueOrKwargs>,
+) -> Result<Vec<Value>, Error> {
     let value = if asks_default(&args)? { lenient(&value)? } else { value };
     filters::map(state, value, args)
 }

@@ -49,7 +49,8 @@ impl Guest for Component {
     }
 
     fn variables() -> Vec<String> {
-        TEMPLATE.with_borrow(|template| template.as_ref().map(Template::variables).unwrap_or_default())
+        TEMPLATE
+            .with_borrow(|template| template.as_ref().map(Template::variables).unwrap_or_default())
     }
 
     fn render(variables: String, max_output: u32) -> Result<String, RenderError> {

@@ -128,7 +128,9 @@ unsafe impl GlobalAlloc for Memory {
 
     #[inline(always)]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let Ok(wanted) = Layout::from_size_align(size, layout.align()) else { return told(null_mut()) };
+        let Ok(wanted) = Layout::from_size_align(size, layout.align()) else {
+            return told(null_mut());
+        };
         match (class(layout), class(wanted)) {
             (Some(has), Some(wants)) if has == wants => ptr,
             (None, None) => regrown(ptr, layout, size),

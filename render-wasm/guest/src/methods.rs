@@ -47,9 +47,16 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
             let (what,): (Value,) = from_args(args)?;
             let holds = |part: &Value| {
                 let Some(part) = part.as_str() else {
-                    return Err(Error::new(ErrorKind::InvalidOperation, format!("{method} needs a string")));
+                    return Err(Error::new(
+                        ErrorKind::InvalidOperation,
+                        format!("{method} needs a string"),
+                    ));
                 };
-                Ok(if method == "startswith" { text.starts_with(part) } else { text.ends_with(part) })
+                Ok(if method == "startswith" {
+                    text.starts_with(part)
+                } else {
+                    text.ends_with(part)
+                })
             };
             if what.as_str().is_some() {
                 Value::from(holds(&what)?)
@@ -98,7 +105,11 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         }
         "count" => {
             let (what,): (&str,) = from_args(args)?;
-            Value::from(if what.is_empty() { text.chars().count() + 1 } else { text.matches(what).count() })
+            Value::from(if what.is_empty() {
+                text.chars().count() + 1
+            } else {
+                text.matches(what).count()
+            })
         }
         "isdigit" => none(args, || all(text, |c| c.is_ascii_digit()))?,
         "isalpha" => none(args, || all(text, char::is_alphabetic))?,
@@ -140,7 +151,9 @@ fn title(text: &str) -> String {
 fn split(text: &str, separator: Option<&str>, limit: Option<i64>) -> Result<Value, Error> {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     match separator {
-        Some("") => Err(Error::new(ErrorKind::InvalidOperation, "the separator of split must not be empty")),
+        Some("") => {
+            Err(Error::new(ErrorKind::InvalidOperation, "the separator of split must not be empty"))
+        }
         Some(separator) => Ok(match limit {
             Some(limit) => text.splitn(limit + 1, separator).map(Value::from).collect(),
             None => text.split(separator).map(Value::from).collect(),
@@ -174,7 +187,11 @@ fn map(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
         }
         "values" => {
             let (): () = from_args(args)?;
-            value.try_iter()?.map(|key| value.get_item(&key)).collect::<Result<Vec<_>, _>>().map(Value::from)
+            value
+                .try_iter()?
+                .map(|key| value.get_item(&key))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::from)
         }
         "get" => {
             let (key, default): (&Value, Option<Value>) = from_args(args)?;

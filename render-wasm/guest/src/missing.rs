@@ -49,7 +49,11 @@ impl Missing {
 
     /// What `parent` (the variables themselves if `None`) does not have under `name`.
     pub fn absent(tape: &Arc<Tape>, parent: Option<u32>, name: &str) -> Value {
-        Value::from_object(Missing { tape: tape.clone(), place: Place::Child(parent, name.into()), null: false })
+        Value::from_object(Missing {
+            tape: tape.clone(),
+            place: Place::Child(parent, name.into()),
+            null: false,
+        })
     }
 
     /// Whether it is there, as null.
@@ -120,13 +124,21 @@ impl Object for Missing {
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
         // Methods are looked up as members last, so this is also `user.nosuchmethod()`.
         if let Place::Child(Some(_), name) = &self.place {
-            return Err(Error::new(ErrorKind::UnknownMethod, format!("there is no method named {name}")));
+            return Err(Error::new(
+                ErrorKind::UnknownMethod,
+                format!("there is no method named {name}"),
+            ));
         }
         self.record();
         Ok(self.again())
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, _: &str, _: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        _: &str,
+        _: &[Value],
+    ) -> Result<Value, Error> {
         self.record();
         Ok(self.again())
     }

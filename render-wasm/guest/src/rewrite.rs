@@ -59,12 +59,14 @@ impl Rewriter<'_> {
 
     fn stmt(&mut self, stmt: &Stmt<'static>) -> Checked<Stmt<'static>> {
         Ok(match stmt {
-            Stmt::Template(s) => {
-                Stmt::Template(Spanned::new(ast::Template { children: self.stmts(&s.children)? }, s.span()))
-            }
-            Stmt::EmitExpr(s) => {
-                Stmt::EmitExpr(Spanned::new(ast::EmitExpr { expr: self.printed(&s.expr)? }, s.span()))
-            }
+            Stmt::Template(s) => Stmt::Template(Spanned::new(
+                ast::Template { children: self.stmts(&s.children)? },
+                s.span(),
+            )),
+            Stmt::EmitExpr(s) => Stmt::EmitExpr(Spanned::new(
+                ast::EmitExpr { expr: self.printed(&s.expr)? },
+                s.span(),
+            )),
             Stmt::EmitRaw(s) => Stmt::EmitRaw(Spanned::new(ast::EmitRaw { raw: s.raw }, s.span())),
             Stmt::ForLoop(s) => Stmt::ForLoop(Spanned::new(
                 ast::ForLoop {
@@ -119,7 +121,10 @@ impl Rewriter<'_> {
             )),
             Stmt::Macro(s) => Stmt::Macro(self.macro_(s)?),
             Stmt::CallBlock(s) => Stmt::CallBlock(Spanned::new(
-                ast::CallBlock { call: self.call(&s.call)?, macro_decl: self.macro_(&s.macro_decl)? },
+                ast::CallBlock {
+                    call: self.call(&s.call)?,
+                    macro_decl: self.macro_(&s.macro_decl)?,
+                },
                 s.span(),
             )),
             Stmt::Continue(s) => Stmt::Continue(Spanned::new(ast::Continue, s.span())),
@@ -128,7 +133,10 @@ impl Rewriter<'_> {
         })
     }
 
-    fn macro_(&mut self, s: &Spanned<ast::Macro<'static>>) -> Checked<Spanned<ast::Macro<'static>>> {
+    fn macro_(
+        &mut self,
+        s: &Spanned<ast::Macro<'static>>,
+    ) -> Checked<Spanned<ast::Macro<'static>>> {
         Ok(Spanned::new(
             ast::Macro {
                 name: s.name,
@@ -220,7 +228,10 @@ impl Rewriter<'_> {
                 e.span(),
             )),
             Expr::GetItem(e) => Expr::GetItem(Spanned::new(
-                ast::GetItem { expr: self.expr(&e.expr)?, subscript_expr: self.operand(&e.subscript_expr)? },
+                ast::GetItem {
+                    expr: self.expr(&e.expr)?,
+                    subscript_expr: self.operand(&e.subscript_expr)?,
+                },
                 e.span(),
             )),
             Expr::Call(e) => Expr::Call(self.call(e)?),
@@ -271,7 +282,8 @@ impl Rewriter<'_> {
 
     /// `a < b < c` becomes `a < b and b < c` when `in` is among it, which is a call here.
     fn compare(&mut self, e: &Spanned<ast::Compare<'static>>) -> Checked<E> {
-        let has_in = e.ops.iter().any(|op| matches!(op.op, CompareOpKind::In | CompareOpKind::NotIn));
+        let has_in =
+            e.ops.iter().any(|op| matches!(op.op, CompareOpKind::In | CompareOpKind::NotIn));
         if !has_in {
             let first = self.operand(&e.expr)?;
             let mut ops = Vec::with_capacity(e.ops.len());
@@ -285,7 +297,11 @@ impl Rewriter<'_> {
         for op in &e.ops {
             let part = match op.op {
                 CompareOpKind::In | CompareOpKind::NotIn => {
-                    let found = operation(Operator::In, vec![self.expr(left)?, self.expr(&op.expr)?], e.span());
+                    let found = operation(
+                        Operator::In,
+                        vec![self.expr(left)?, self.expr(&op.expr)?],
+                        e.span(),
+                    );
                     if matches!(op.op, CompareOpKind::NotIn) {
                         unary(UnaryOpKind::Not, found, e.span())
                     } else {
@@ -294,7 +310,10 @@ impl Rewriter<'_> {
                 }
                 plain => {
                     let ops = vec![ast::CompareOp { op: plain, expr: self.operand(&op.expr)? }];
-                    Expr::Compare(Spanned::new(ast::Compare { expr: self.operand(left)?, ops }, e.span()))
+                    Expr::Compare(Spanned::new(
+                        ast::Compare { expr: self.operand(left)?, ops },
+                        e.span(),
+                    ))
                 }
             };
             whole = Some(match whole {
@@ -311,8 +330,12 @@ impl Rewriter<'_> {
             return Err(unknown("filter", e.name, filter::NAMES.iter().copied(), e.span()));
         };
         match e.name {
-            "map" => self.by_name(&e.args, 0, "filter", filter::NAMES, filter::find, filter::register)?,
-            "select" | "reject" => self.by_name(&e.args, 0, "test", test::NAMES, test::find, test::register)?,
+            "map" => {
+                self.by_name(&e.args, 0, "filter", filter::NAMES, filter::find, filter::register)?
+            }
+            "select" | "reject" => {
+                self.by_name(&e.args, 0, "test", test::NAMES, test::find, test::register)?
+            }
             "selectattr" | "rejectattr" => {
                 self.by_name(&e.args, 1, "test", test::NAMES, test::find, test::register)?;
             }
@@ -366,7 +389,8 @@ impl Rewriter<'_> {
             Expr::Var(name) if !self.assigned.contains(name.id) => match function::find(name.id) {
                 Some(function) => constant(function, name.span()),
                 None => {
-                    let known = function::NAMES.iter().copied().chain(self.assigned.iter().copied());
+                    let known =
+                        function::NAMES.iter().copied().chain(self.assigned.iter().copied());
                     return Err(unknown("function", name.id, known, name.span()));
                 }
             },
@@ -406,7 +430,8 @@ impl Rewriter<'_> {
             return Ok(expr);
         }
         let span = expr.span();
-        let operand = self.operand_or_none.get_or_insert_with(|| Value::from_object(OperandOrNone)).clone();
+        let operand =
+            self.operand_or_none.get_or_insert_with(|| Value::from_object(OperandOrNone)).clone();
         Ok(call_of(operand, vec![CallArg::Pos(expr)], span))
     }
 }
@@ -440,7 +465,10 @@ fn is_const(expr: &E) -> bool {
         Expr::Const(_) => true,
         Expr::UnaryOp(e) => is_const(&e.expr),
         // Left as it was means that both sides are constant.
-        Expr::BinOp(e) => !matches!(e.op, BinOpKind::ScAnd | BinOpKind::ScOr | BinOpKind::Concat) && is_const(&e.left),
+        Expr::BinOp(e) => {
+            !matches!(e.op, BinOpKind::ScAnd | BinOpKind::ScOr | BinOpKind::Concat)
+                && is_const(&e.left)
+        }
         _ => false,
     }
 }
@@ -465,7 +493,12 @@ fn operation(operator: Operator, operands: Vec<E>, span: Span) -> E {
     call_of(Operation::value(operator), operands.into_iter().map(CallArg::Pos).collect(), span)
 }
 
-fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>, span: Span) -> Problem {
+fn unknown<'n>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'n str>,
+    span: Span,
+) -> Problem {
     let hint = match nearest(name, known) {
         Some(known) => format!("; did you mean `{known}`?"),
         None => String::new(),

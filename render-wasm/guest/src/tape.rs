@@ -411,7 +411,8 @@ impl Scan<'_> {
         const HIGHS: u64 = ONES << 7;
         while let Some(bytes) = self.bytes[at..].first_chunk::<8>() {
             let word = u64::from_le_bytes(*bytes);
-            let (quote, escape) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
+            let (quote, escape) =
+                (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
             // The highest bit of each byte that is a quote, a backslash, or less than 32.
             let special = ((quote.wrapping_sub(ONES) & !quote)
                 | (escape.wrapping_sub(ONES) & !escape)

@@ -72,7 +72,12 @@ impl Template {
         generator.compile_stmt(&tree);
         let last_length = generator.buffer_size_hint();
         let (code, _) = generator.finish();
-        Ok(Template { source, env: Box::leak(Box::new(env)), code: Box::leak(Box::new(code)), last_length })
+        Ok(Template {
+            source,
+            env: Box::leak(Box::new(env)),
+            code: Box::leak(Box::new(code)),
+            last_length,
+        })
     }
 
     /// The variables that the template takes, sorted.
@@ -85,7 +90,11 @@ impl Template {
     }
 
     /// Renders the template.
-    pub fn render(&mut self, variables: String, max_output: usize) -> Result<String, RenderFailure> {
+    pub fn render(
+        &mut self,
+        variables: String,
+        max_output: usize,
+    ) -> Result<String, RenderFailure> {
         let tape = Tape::read(variables).map_err(|(error, text)| {
             let (line, column) = line_and_column(&text, error.offset);
             RenderFailure::Variables(format!("{} at line {line} column {column}", error.message))
@@ -96,7 +105,8 @@ impl Template {
         let mut text = String::with_capacity(self.last_length.min(max_output));
         let blocks = BTreeMap::new();
         let mut output = make_string_output(&mut text);
-        let result = eval(self.env, self.code, root, &blocks, &mut output, AutoEscape::None).map(drop);
+        let result =
+            eval(self.env, self.code, root, &blocks, &mut output, AutoEscape::None).map(drop);
         drop(output);
         let names = missing::take();
         if !names.is_empty() {
@@ -148,7 +158,8 @@ fn failure(source: &str, error: &Error) -> Failure {
     } else {
         match (error.kind(), error.detail(), &range) {
             (ErrorKind::UndefinedError, None, Some(range)) => {
-                let expression: String = source.get(range.clone()).unwrap_or_default().chars().take(80).collect();
+                let expression: String =
+                    source.get(range.clone()).unwrap_or_default().chars().take(80).collect();
                 format!("`{expression}` has no value")
             }
             (kind, Some(detail), _) => format!("{kind}: {detail}"),

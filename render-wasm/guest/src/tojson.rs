@@ -114,7 +114,10 @@ impl Json {
                 self.string(&text);
                 Ok(())
             }
-            kind => Err(Error::new(ErrorKind::BadSerialization, format!("{kind} cannot be a key in JSON"))),
+            kind => Err(Error::new(
+                ErrorKind::BadSerialization,
+                format!("{kind} cannot be a key in JSON"),
+            )),
         }
     }
 
@@ -139,7 +142,10 @@ impl Json {
     fn open(&mut self, bracket: char) -> Result<(), Error> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(Error::new(ErrorKind::BadSerialization, "the value is nested too deeply for JSON"));
+            return Err(Error::new(
+                ErrorKind::BadSerialization,
+                "the value is nested too deeply for JSON",
+            ));
         }
         self.text.push(bracket);
         Ok(())

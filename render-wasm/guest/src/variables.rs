@@ -17,7 +17,9 @@ fn value(tape: &Arc<Tape>, index: u32) -> Value {
     let node = tape.node(index);
     match node.tag() {
         Tag::Null => Missing::null(tape, index),
-        Tag::Object => Value::from_object(Map { tape: tape.clone(), at: Some(index), node, lenient: false }),
+        Tag::Object => {
+            Value::from_object(Map { tape: tape.clone(), at: Some(index), node, lenient: false })
+        }
         Tag::Array => Value::from_object(List { tape: tape.clone(), at: index, node }),
         _ => scalar(tape, node),
     }
@@ -138,7 +140,8 @@ pub struct List {
 impl List {
     /// The items with plain nulls, for printing.
     pub fn plain(&self) -> impl Iterator<Item = Value> {
-        (self.node.first()..self.node.first() + self.node.length()).map(|index| plain(&self.tape, index))
+        (self.node.first()..self.node.first() + self.node.length())
+            .map(|index| plain(&self.tape, index))
     }
 }
 
@@ -155,8 +158,12 @@ impl Object for List {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_usize() {
-            Some(index) if index < self.node.length() as usize => Some(value(&self.tape, self.node.first() + index as u32)),
-            _ if key.is_number() => Some(Missing::absent(&self.tape, Some(self.at), &key.to_string())),
+            Some(index) if index < self.node.length() as usize => {
+                Some(value(&self.tape, self.node.first() + index as u32))
+            }
+            _ if key.is_number() => {
+                Some(Missing::absent(&self.tape, Some(self.at), &key.to_string()))
+            }
             _ => key.as_str().map(|key| Missing::absent(&self.tape, Some(self.at), key)),
         }
     }

@@ -31,7 +31,8 @@ impl Guest for Component {
 }
 
 fn validator(schema: &str) -> Result<Validator, SchemaError> {
-    let schema: Value = serde_json::from_str(schema).map_err(|error| SchemaError::Schema(error.to_string()))?;
+    let schema: Value =
+        serde_json::from_str(schema).map_err(|error| SchemaError::Schema(error.to_string()))?;
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .offline()
@@ -45,7 +46,10 @@ fn apply(validator: &Validator, document: &str) -> Result<(), SchemaError> {
     let mut violations: Vec<Violation> = validator
         .iter_errors(&document)
         .take(MAX_VIOLATIONS)
-        .map(|error| Violation { path: error.instance_path().to_string(), message: message(&error) })
+        .map(|error| Violation {
+            path: error.instance_path().to_string(),
+            message: message(&error),
+        })
         .collect();
     if violations.is_empty() {
         return Ok(());
@@ -70,7 +74,10 @@ fn message(error: &ValidationError<'_>) -> String {
 /// Hash tables ask for a random seed. Renders and checks are reproducible, so it is always the same;
 /// a table that is flooded with colliding keys costs its own tenant's fuel and nothing else.
 #[unsafe(no_mangle)]
-unsafe extern "Rust" fn __getrandom_v03_custom(dest: *mut u8, len: usize) -> Result<(), getrandom::Error> {
+unsafe extern "Rust" fn __getrandom_v03_custom(
+    dest: *mut u8,
+    len: usize,
+) -> Result<(), getrandom::Error> {
     // SAFETY: the caller hands over `len` writable bytes.
     unsafe { dest.write_bytes(0x5a, len) };
     Ok(())

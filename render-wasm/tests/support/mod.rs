@@ -19,7 +19,8 @@ static CODE: LazyLock<PathBuf> = LazyLock::new(|| {
     let settings = RenderSettings { cache_dir: Some(folder.clone()), ..RenderSettings::default() };
     let filled = std::thread::spawn(move || {
         let sandbox = Sandbox::new(settings).expect("the sandbox can be made");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("there is a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().build().expect("there is a runtime");
         runtime.block_on(sandbox.check_schema("{}"))
     });
     assert_eq!(filled.join().ok(), Some(Ok(())), "the guests can be compiled");

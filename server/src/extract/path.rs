@@ -56,7 +56,6 @@ impl PathValues {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of map_err")]
 fn unreadable(_: RawPathParamsRejection) -> Error {
     Error::new(Code::InvalidPath, "the path must be UTF-8")
 }

@@ -16,7 +16,7 @@ impl FromRequestParts<App> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let connection = parts.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
-        let forwarded = parts.headers.get_all("x-forwarded-for").iter().last();
+        let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
         let said = forwarded
             .filter(|_| app.http.trust_forwarded_for)
             .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());

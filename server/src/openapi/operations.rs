@@ -104,7 +104,6 @@ fn version_body(template_required: bool) -> Value {
 }
 
 /// The documentation of every operation: a new one does not compile without.
-#[expect(clippy::too_many_lines, reason = "a table: one entry an operation")]
 pub(super) fn of(operation: Op) -> Doc {
     let message = || named("Message");
     let version = || one("version", "PromptVersion");

@@ -34,12 +34,12 @@ pub(crate) trait Place: Send + Sync {
     async fn check(&self) -> Vec<String>;
 }
 
-/// Every backend; the first is the reference of the model.
+/// Every backend that is held to the laws.
 pub(crate) fn all() -> Vec<&'static dyn Backend> {
     vec![&Memory, &Sled]
 }
 
-/// The backend that the others are compared with.
+/// The backend that the others are compared with in the model.
 pub(crate) static REFERENCE: Memory = Memory;
 
 /// The threads that all tests share: real ones, so that what races, races.

@@ -7,12 +7,7 @@
 //! After each law the world is audited and the backend checks itself; a backend that keeps its data is
 //! then closed, opened again, and must show the same. The `model` runs random operations on a
 //! backend and on the in-memory store, and compares every answer.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    missing_docs,
-    reason = "in a test, a panic is how a failure is told"
-)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "in a test, a panic is how a failure is told")]
 
 mod accounts;
 mod audit;

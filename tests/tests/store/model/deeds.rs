@@ -78,7 +78,8 @@ deeds! {
     6   CreateVersion SetTag;
     14  StepVersion;
     3   FoundAccount CreateOrg RenameOrg RenameTeam ChangeEmail ChangePassword TouchKey;
-    3   PutVerification VerifyEmail PutReset ResetPassword RemoveMember RemovePerson;
+    6   VerifyEmail ResetPassword;
+    3   PutVerification PutReset RemoveMember RemovePerson;
     3   SetPromptStatus UpdateVersion DeleteVersion DuplicateVersion RemoveTag UpdatePayload;
     2   CloseSession DeleteKey DeletePayload DeleteTeam DeleteAccount;
     1   DeleteOrg;

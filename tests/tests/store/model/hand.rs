@@ -399,7 +399,7 @@ impl Hand<'_> {
         MailedCode {
             hash: self.code(),
             expires_at: self.around(),
-            tries_left: self.one(&[5, 1, 0]),
+            tries_left: self.one(&[5, 1, 0, 2]),
         }
     }
 
