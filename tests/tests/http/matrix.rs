@@ -94,7 +94,8 @@ impl Things {
         admin.live(&prompt, "x").await;
         let payload = admin.post(&at("payloads"), json!({ "variables": {} })).await.expect(201);
         let asker = app.member(admin, &admin.team, "viewer").await;
-        let request = asker.post(&format!("/v1/teams/{team}/join-requests"), json!({})).await.expect(201);
+        let request =
+            asker.post(&format!("/v1/teams/{team}/join-requests"), json!({})).await.expect(201);
         Self {
             org: admin.org.clone(),
             user: member.id().to_owned(),
@@ -201,7 +202,9 @@ fn expected(operation: Op, who: Who, whose: Whose) -> Option<u16> {
         Who::ExpiredSession | Who::RevokedKey => return Some(401),
         Who::Anonymous if callers == Callers::AnyoneOrPerson => return None,
         Who::Anonymous => return Some(401),
-        Who::ReadRenderKey | Who::AllKey | Who::AdminKey if key == KeyNeeds::Never => return Some(403),
+        Who::ReadRenderKey | Who::AllKey | Who::AdminKey if key == KeyNeeds::Never => {
+            return Some(403);
+        }
         _ => {}
     }
     if names_something(operation) && (whose != Whose::Own || who == Who::ForeignAdmin) {
@@ -230,7 +233,9 @@ fn may(operation: Op, who: Who, needs: Needs, key: KeyNeeds) -> Option<u16> {
             KeyNeeds::Operation(least) | KeyNeeds::OrgWide(least) => held >= least,
         },
         // Rules of their own: an admin's inbox answers only admins, and keys are listed for admins.
-        (None, Op::ResolveJoinRequest | Op::DeleteApiKey) if role < Role::Admin => return Some(404),
+        (None, Op::ResolveJoinRequest | Op::DeleteApiKey) if role < Role::Admin => {
+            return Some(404);
+        }
         (None, Op::ListApiKeys) => role == Role::Admin,
         (None, _) => match needs {
             Needs::Nothing | Needs::OrgMember | Needs::TeamPeer => true,
@@ -279,7 +284,10 @@ impl World {
             Who::RevokedKey => {
                 let new = json!({ "name": "k", "org_id": self.founder.org });
                 let key = self.founder.post("/v1/api-keys", new).await.expect(201);
-                self.founder.delete(&format!("/v1/api-keys/{}", text(&key["id"]))).await.expect(204);
+                self.founder
+                    .delete(&format!("/v1/api-keys/{}", text(&key["id"])))
+                    .await
+                    .expect(204);
                 self.app.bearer(key["key"].as_str().unwrap())
             }
         }
@@ -326,7 +334,11 @@ async fn the_table_is_what_happens() {
                         Whose::Absent => &absent,
                     };
                     // For the stranger, the founder's things are the foreign ones.
-                    let things = if who == Who::ForeignAdmin && whose == Whose::Foreign { &own } else { things };
+                    let things = if who == Who::ForeignAdmin && whose == Whose::Foreign {
+                        &own
+                    } else {
+                        things
+                    };
                     call(&kept, things.request(operation)).await
                 };
                 calls += 1;
