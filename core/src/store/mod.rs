@@ -9,6 +9,9 @@
 //! - A thing that is named and not there is [`StoreError::Missing`]; a rule that is broken is
 //!   [`StoreError::Refused`]; after either nothing has changed.
 //! - Where several apply: what is missing before what is refused.
+//! - The list of what belongs to something absent is empty for `teams`, `prompts` and `keys` (and for a user's own
+//!   lists), and `Missing` for `people`, `members`, `versions`, `tags` and `payloads`.
+//! - The one refusal that changes something is a wrong verification code: it takes a try away.
 //! - Ids and times come from the caller, so that every backend answers the same.
 //! - Byte order is the order of all texts; it does not depend on a locale.
 

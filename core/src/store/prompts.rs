@@ -22,7 +22,8 @@ pub struct Found {
 /// Prompts, versions, tags and payloads.
 ///
 /// An archived prompt refuses with `PromptArchived` every change of itself, its versions and its tags, apart from
-/// being restored or moved; its payloads can be changed.
+/// being restored or moved; its payloads can be changed. Where that and another refusal apply, it is `PromptArchived`.
+/// Tags are no part of a version: giving or taking one leaves its `updated_at` as it is.
 #[async_trait]
 pub trait Prompts: Send + Sync + 'static {
     /// Makes a prompt.

@@ -111,6 +111,7 @@ pub trait Tenancy: Send + Sync + 'static {
     ///
     /// # Behavior
     /// - Who is not in it: `Missing(Member)`.
+    /// - Whose last team of the organization it was, loses their pending join requests there too.
     async fn remove_member(&self, stamp: Stamp, team: TeamId, user: UserId) -> Result<()>;
 
     /// Changes somebody's role in a team.

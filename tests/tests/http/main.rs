@@ -5,4 +5,5 @@ mod bad_input;
 mod guide;
 mod life;
 mod matrix;
+mod openapi;
 mod path;
