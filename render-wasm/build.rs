@@ -1,4 +1,4 @@
-//! Builds the guests: each folder of [`GUESTS`] becomes a component without imports in `OUT_DIR`.
+//! Builds the guests: each of [`GUESTS`] becomes a component without imports in `OUT_DIR`.
 //!
 //! A guest is a workspace of its own, built by a cargo of its own for `wasm32-unknown-unknown`, so
 //! that `cargo run` works on a fresh clone with nothing but Rust.
@@ -9,27 +9,37 @@ use std::{
     process::Command,
 };
 
-/// Folder, name of the library, name of the component.
-const GUESTS: [(&str, &str, &str); 2] = [
-    ("guest", "px0_minijinja_guest", "minijinja.wasm"),
-    ("schema-guest", "px0_schema_guest", "schema.wasm"),
+/// A guest: its folder, its library, the component it becomes, and flags for it alone.
+struct Guest {
+    folder: &'static str,
+    library: &'static str,
+    component: &'static str,
+    flags: &'static [&'static str],
+}
+
+const GUESTS: [Guest; 2] = [
+    Guest {
+        folder: "guest",
+        library: "px0_minijinja_guest",
+        component: "minijinja.wasm",
+        // Small functions called from the interpreter loop pay for inlining more than on the host:
+        // here every call settles the fuel, too.
+        flags: &["-Cllvm-args=-inline-threshold=300"],
+    },
+    Guest {
+        folder: "schema-guest",
+        library: "px0_schema_guest",
+        component: "schema.wasm",
+        // Some dependency asks for random bytes; the guest answers with constants.
+        flags: &["--cfg", "getrandom_backend=\"custom\""],
+    },
 ];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Flags for the guests, and for them only.
-///
-/// The stack: deep templates recurse; half a mebibyte is far more than an honest one needs, and what
-/// goes beyond runs off its lower end, which the sandbox reports as "too deeply nested".
-/// The threshold: small functions called from the interpreter loop pay for inlining in a guest more
-/// than on the host, because every call there also settles the fuel.
-/// The random bytes: some dependency asks for them; the schema guest answers with constants.
-const FLAGS: [&str; 4] = [
-    "-Clink-arg=-zstack-size=524288",
-    "-Cllvm-args=-inline-threshold=300",
-    "--cfg",
-    "getrandom_backend=\"custom\"",
-];
+/// The stack of the guests: deep templates recurse; half a mebibyte is far more than an honest one
+/// needs, and what goes beyond runs off its lower end, which the sandbox reports as "too deeply nested".
+const STACK: &str = "-Clink-arg=-zstack-size=524288";
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -39,23 +49,23 @@ fn main() -> Outcome<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", here.join("wit").display());
     have_target()?;
-    for (folder, library, component) in GUESTS {
-        let folder = here.join(folder);
+    for guest in GUESTS {
+        let folder = here.join(guest.folder);
         for part in ["src", "Cargo.toml", "Cargo.lock"] {
             println!("cargo::rerun-if-changed={}", folder.join(part).display());
         }
-        let module = build(&folder, &out.join("guests"), library)?;
+        let module = build(&guest, &folder, &out.join("guests"))?;
         let bytes = wit_component::ComponentEncoder::default()
             .validate(true)
             .module(&fs::read(&module)?)?
             .encode()?;
-        fs::write(out.join(component), bytes)?;
+        fs::write(out.join(guest.component), bytes)?;
     }
     Ok(())
 }
 
 /// Builds the guest in `folder`; answers where its module is.
-fn build(folder: &Path, target_dir: &Path, library: &str) -> Outcome<PathBuf> {
+fn build(guest: &Guest, folder: &Path, target_dir: &Path) -> Outcome<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
     cargo
         .current_dir(folder)
@@ -81,14 +91,15 @@ fn build(folder: &Path, target_dir: &Path, library: &str) -> Outcome<PathBuf> {
             cargo.env_remove(name);
         }
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
+    let flags: Vec<_> = std::iter::once(STACK).chain(guest.flags.iter().copied()).collect();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     let status = cargo.status()?;
     if !status.success() {
         return Err(
             format!("the guest in {} could not be built ({status})", folder.display()).into()
         );
     }
-    Ok(target_dir.join(TARGET).join("release").join(format!("{library}.wasm")))
+    Ok(target_dir.join(TARGET).join("release").join(format!("{}.wasm", guest.library)))
 }
 
 /// Sees to it that the compiler can make WebAssembly.

@@ -1,7 +1,7 @@
 //! minijinja as a px0 template engine.
 //!
 //! - [`template`] compiles and renders; [`rewrite`] checks names and makes missing variables seen;
-//! - [`tape`] and [`variables`] are the variables, [`missing`] what lacks of them;
+//! - [`scan`], [`tape`] and [`variables`] are the variables, [`missing`] what lacks of them;
 //! - [`names`] lists all that a template may call, [`callables`], [`tojson`], [`methods`] and
 //!   [`operators`] are those that differ from minijinja's;
 //! - [`place`] is where errors are; [`memory`] is the allocator.
@@ -15,6 +15,7 @@ mod names;
 mod operators;
 mod place;
 mod rewrite;
+mod scan;
 mod strict;
 mod tape;
 mod template;
@@ -49,8 +50,12 @@ impl Guest for Component {
     }
 
     fn variables() -> Vec<String> {
-        TEMPLATE
-            .with_borrow(|template| template.as_ref().map(Template::variables).unwrap_or_default())
+        TEMPLATE.with_borrow(|template| {
+            template
+                .as_ref()
+                .map(Template::variables)
+                .unwrap_or_default()
+        })
     }
 
     fn render(variables: String, max_output: u32) -> Result<String, RenderError> {
@@ -68,8 +73,18 @@ impl Guest for Component {
 
 impl From<Failure> for TemplateError {
     fn from(failure: Failure) -> Self {
-        let Failure { message, line, column, excerpt } = failure;
-        TemplateError { message, line, column, excerpt }
+        let Failure {
+            message,
+            line,
+            column,
+            excerpt,
+        } = failure;
+        TemplateError {
+            message,
+            line,
+            column,
+            excerpt,
+        }
     }
 }
 

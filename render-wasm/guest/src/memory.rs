@@ -51,7 +51,13 @@ impl Memory {
     /// The allocator, empty.
     pub const fn new() -> Self {
         let freed = [null_mut(); SMALL / STEP + 1];
-        Memory { small: UnsafeCell::new(Small { freed, next: null_mut(), left: 0 }) }
+        Memory {
+            small: UnsafeCell::new(Small {
+                freed,
+                next: null_mut(),
+                left: 0,
+            }),
+        }
     }
 }
 
@@ -96,7 +102,9 @@ impl Small {
     #[cold]
     #[inline(never)]
     fn refill(&mut self) -> bool {
-        let Ok(layout) = Layout::from_size_align(CHUNK, STEP) else { return false };
+        let Ok(layout) = Layout::from_size_align(CHUNK, STEP) else {
+            return false;
+        };
         // SAFETY: the layout is not empty.
         self.next = unsafe { System.alloc(layout) };
         self.left = if self.next.is_null() { 0 } else { CHUNK };
@@ -192,7 +200,11 @@ fn exhausted() {
 /// Makes panics about sizes that no memory could hold look like what they are.
 pub fn watch_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let message = panic.payload().downcast_ref::<&str>().copied().unwrap_or_default();
+        let message = panic
+            .payload()
+            .downcast_ref::<&str>()
+            .copied()
+            .unwrap_or_default();
         if message.contains("capacity overflow") {
             exhausted();
         }

@@ -50,7 +50,11 @@ pub struct Strict {
 impl Strict {
     /// Wraps `inner`.
     pub fn wrap(name: &'static str, inner: Value, when_missing: WhenMissing) -> Value {
-        Value::from_object(Strict { name, inner, when_missing })
+        Value::from_object(Strict {
+            name,
+            inner,
+            when_missing,
+        })
     }
 }
 
@@ -88,7 +92,9 @@ impl Object for Operand {
     }
 
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let Some(value) = args.first() else { return Ok(Value::UNDEFINED) };
+        let Some(value) = args.first() else {
+            return Ok(Value::UNDEFINED);
+        };
         if let Some(gone) = missing(value) {
             Missing::record(gone);
         }
@@ -106,7 +112,9 @@ impl Object for OperandOrNone {
     }
 
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let Some(value) = args.first() else { return Ok(Value::UNDEFINED) };
+        let Some(value) = args.first() else {
+            return Ok(Value::UNDEFINED);
+        };
         if let Some(gone) = missing(value) {
             Missing::record(gone);
             return Ok(Value::from(()));
