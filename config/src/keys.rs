@@ -1,47 +1,46 @@
 //! Which keys there are, and what to say of one that is not.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use figment::value::Value;
 use toml::Table;
 
 use crate::{ConfigError, DEFAULTS, FILE_VARIABLE, PREFIX};
 
+/// Keys, dotted, and whether their values are texts.
+pub(crate) type Known = BTreeMap<String, bool>;
+
 /// Every key, dotted, as [`DEFAULTS`] has them.
-pub(crate) fn known() -> Result<BTreeSet<String>, ConfigError> {
+pub(crate) fn known() -> Result<Known, ConfigError> {
     let table: Table =
         toml::from_str(DEFAULTS).map_err(|error| ConfigError::Value(error.to_string()))?;
     Ok(flatten(&table))
 }
 
-fn flatten(table: &Table) -> BTreeSet<String> {
-    fn walk(table: &Table, prefix: &str, keys: &mut BTreeSet<String>) {
+fn flatten(table: &Table) -> Known {
+    fn walk(table: &Table, prefix: &str, keys: &mut Known) {
         for (name, value) in table {
             let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
             match value {
                 toml::Value::Table(inner) => walk(inner, &key, keys),
                 _ => {
-                    keys.insert(key);
+                    keys.insert(key, value.is_str());
                 }
             }
         }
     }
-    let mut keys = BTreeSet::new();
+    let mut keys = Known::new();
     walk(table, "", &mut keys);
     keys
 }
 
 /// Refuses a file with a key that is not known.
-pub(crate) fn check_file(
-    known: &BTreeSet<String>,
-    path: &Path,
-    text: &str,
-) -> Result<(), ConfigError> {
+pub(crate) fn check_file(known: &Known, path: &Path, text: &str) -> Result<(), ConfigError> {
     let table: Table = toml::from_str(text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
         message: error.to_string(),
     })?;
-    match flatten(&table).into_iter().find(|key| !known.contains(key)) {
+    match flatten(&table).into_keys().find(|key| !known.contains_key(key)) {
         Some(key) => Err(unknown(known, format!("the configuration file {}", path.display()), key)),
         None => Ok(()),
     }
@@ -53,20 +52,20 @@ pub(crate) fn check_file(
 /// somebody else's (a shell that follows our guide has `PX0_ACCESS_TOKEN`), unless they are a known
 /// key with its underscores wrong.
 pub(crate) fn check_variables(
-    known: &BTreeSet<String>,
+    known: &Known,
     variables: &[(String, String)],
-) -> Result<Vec<(String, String)>, ConfigError> {
+) -> Result<Vec<(String, Value)>, ConfigError> {
     let mut ours = Vec::new();
     for (name, value) in variables {
         let Some(rest) = name.strip_prefix(PREFIX).filter(|_| name != FILE_VARIABLE) else {
             continue;
         };
         let key = rest.to_lowercase().replace("__", ".");
-        if known.contains(&key) {
-            ours.push((key, value.clone()));
+        if let Some(is_text) = known.get(&key) {
+            ours.push((key, value_of(value, *is_text)));
         } else if rest.contains("__") {
             return Err(unknown(known, "the environment".to_owned(), key).in_variables(name));
-        } else if let Some(meant) = known.iter().find(|known| plain(known) == plain(&key)) {
+        } else if let Some(meant) = known.keys().find(|known| plain(known) == plain(&key)) {
             return Err(ConfigError::UnknownKey {
                 source_name: "the environment".to_owned(),
                 key: name.clone(),
@@ -77,9 +76,13 @@ pub(crate) fn check_variables(
     Ok(ours)
 }
 
-/// A value as it stands in a variable: what figment's own environment provider makes of it.
-pub(crate) fn value_of(text: &str) -> Value {
-    text.parse().unwrap_or_else(|_| Value::from(text))
+/// A value as it stands in a variable: a text where the key wants one (a password may look like a number), else what
+/// figment's own environment provider makes of it.
+fn value_of(text: &str, is_text: bool) -> Value {
+    match text.parse() {
+        Ok(value) if !is_text => value,
+        _ => Value::from(text),
+    }
 }
 
 fn plain(key: &str) -> String {
@@ -90,8 +93,8 @@ fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
-fn unknown(known: &BTreeSet<String>, source_name: String, key: String) -> ConfigError {
-    let nearest = known.iter().max_by(|a, b| closeness(a, &key).total_cmp(&closeness(b, &key)));
+fn unknown(known: &Known, source_name: String, key: String) -> ConfigError {
+    let nearest = known.keys().max_by(|a, b| closeness(a, &key).total_cmp(&closeness(b, &key)));
     let nearest = nearest.filter(|known| closeness(known, &key) > 0.7).cloned();
     ConfigError::UnknownKey { source_name, key, nearest }
 }

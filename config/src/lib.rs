@@ -100,7 +100,7 @@ impl Settings {
         }
         let ours = keys::check_variables(&known, variables)?;
         for (key, value) in ours {
-            figment = figment.merge((key, keys::value_of(&value)));
+            figment = figment.merge((key, value));
         }
         let settings: Self =
             figment.extract().map_err(|error| ConfigError::Value(explain(&error)))?;
@@ -114,6 +114,8 @@ fn explain(error: &figment::Error) -> String {
     let key = error.path.join(".");
     match key.as_str() {
         "" => format!("invalid settings: {}", error.kind),
+        // The kind has the value in it.
+        key if key.ends_with("password") => format!("invalid value for `{key}`: it must be a text"),
         key => format!("invalid value for `{key}`: {}", error.kind),
     }
 }

@@ -98,6 +98,18 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
 }
 
 #[test]
+fn a_password_may_look_like_a_number_and_is_never_printed() {
+    for password in ["12345678", "true", "{a=1}", "\"quoted\""] {
+        let settings = with(None, &[("PX0_EMAIL__SMTP__PASSWORD", password)]).unwrap();
+        assert_eq!(settings.email.smtp.password, password);
+        assert!(!format!("{:?}", settings.email.smtp).contains(password));
+    }
+    let said =
+        with(Some("[email.smtp]\npassword = 12345678\n"), &[]).map(drop).unwrap_err().to_string();
+    assert_eq!(said, "invalid value for `email.smtp.password`: it must be a text");
+}
+
+#[test]
 fn every_key_has_a_line_of_prose() {
     let mut commented = false;
     for line in DEFAULTS.lines() {

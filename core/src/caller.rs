@@ -32,6 +32,11 @@ impl Person {
             .any(|seat| seat.org == org && seat.is_default && seat.role == Role::Admin)
     }
 
+    /// Whether they run any organization.
+    pub fn runs_any(&self) -> bool {
+        self.memberships.iter().any(|seat| seat.is_default && seat.role == Role::Admin)
+    }
+
     /// Whether they are in this organization.
     pub fn is_in(&self, org: OrgId) -> bool {
         self.memberships.iter().any(|seat| seat.org == org)

@@ -159,8 +159,10 @@ pub trait Renderer: Send + Sync + 'static {
     /// # Errors
     /// What is wrong and where; a template that cannot be compiled within the limits says so in `message`.
     /// The outer error is the sandbox's own failure, for the log.
+    /// `tenant` is whose share of the machine it takes.
     async fn check(
         &self,
+        tenant: OrgId,
         engine: &EngineName,
         source: &str,
     ) -> Result<Result<(), TemplateError>, String>;
@@ -169,8 +171,15 @@ pub trait Renderer: Send + Sync + 'static {
     async fn render(&self, template: &TemplateRef, variables: &str) -> Result<String, RenderError>;
 
     /// Whether `schema`, the text of a JSON value, is a JSON Schema 2020-12 that [`Renderer::validate`] can use.
-    async fn check_schema(&self, schema: &str) -> Result<(), SchemaError>;
+    /// `tenant` is whose share of the machine it takes.
+    async fn check_schema(&self, tenant: OrgId, schema: &str) -> Result<(), SchemaError>;
 
     /// Holds `document`, the text of a JSON value, against `schema`.
-    async fn validate(&self, schema: &str, document: &str) -> Result<(), SchemaError>;
+    /// `tenant` is whose share of the machine it takes.
+    async fn validate(
+        &self,
+        tenant: OrgId,
+        schema: &str,
+        document: &str,
+    ) -> Result<(), SchemaError>;
 }

@@ -72,6 +72,10 @@ impl Pool {
             }
             None => None,
         };
+        // An entry without instances would keep its template, and nothing would ever evict it.
+        if inner.versions.get(&template.version).is_some_and(|warm| warm.idle.is_empty()) {
+            inner.versions.remove(&template.version);
+        }
         let freed = taken.iter().chain(stale.iter().flat_map(|warm| &warm.idle));
         inner.memory -= freed.map(cost).sum::<usize>();
         match taken {

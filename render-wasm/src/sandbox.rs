@@ -10,8 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use px0_core::render::{
-    EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef,
+use px0_core::{
+    ids::OrgId,
+    render::{EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef},
 };
 use wasmtime::{Engine, Error, component::Component};
 
@@ -171,10 +172,11 @@ impl Renderer for Sandbox {
 
     async fn check(
         &self,
+        tenant: OrgId,
         engine: &EngineName,
         source: &str,
     ) -> Result<Result<(), TemplateError>, String> {
-        let share = &self.tenants.checks;
+        let share = self.tenants.share(tenant);
         let _call = share.calls.acquire().await.map_err(|error| error.to_string())?;
         let engine = self.engine(engine)?;
         let mut instance =
@@ -210,16 +212,21 @@ impl Renderer for Sandbox {
         answer
     }
 
-    async fn check_schema(&self, schema: &str) -> Result<(), SchemaError> {
-        let share = &self.tenants.checks;
+    async fn check_schema(&self, tenant: OrgId, schema: &str) -> Result<(), SchemaError> {
+        let share = self.tenants.share(tenant);
         let call = share.calls.acquire().await;
         let _call = call.map_err(|error| SchemaError::Internal(error.to_string()))?;
         let checker = self.schema.get().await.map_err(SchemaError::Internal)?;
         checker.check(&self.settings, &share.long, schema).await
     }
 
-    async fn validate(&self, schema: &str, document: &str) -> Result<(), SchemaError> {
-        let share = &self.tenants.checks;
+    async fn validate(
+        &self,
+        tenant: OrgId,
+        schema: &str,
+        document: &str,
+    ) -> Result<(), SchemaError> {
+        let share = self.tenants.share(tenant);
         let call = share.calls.acquire().await;
         let _call = call.map_err(|error| SchemaError::Internal(error.to_string()))?;
         let checker = self.schema.get().await.map_err(SchemaError::Internal)?;

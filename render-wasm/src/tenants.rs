@@ -18,20 +18,18 @@ pub(crate) struct Share {
     pub(crate) long: Semaphore,
 }
 
-/// The shares of all tenants. Checks, which have no tenant, have one share in common.
+/// The shares of all tenants: of renders, of checks and of schemas alike.
 #[derive(Debug)]
 pub(crate) struct Tenants {
     calls: usize,
     long: usize,
     shares: Mutex<HashMap<OrgId, Arc<Share>>>,
-    /// The share of the calls that belong to no tenant.
-    pub(crate) checks: Share,
 }
 
 impl Tenants {
     /// Shares of `calls` calls, of which `long` may be long.
     pub(crate) fn new(calls: usize, long: usize) -> Self {
-        Self { calls, long, shares: Mutex::default(), checks: share(calls, long) }
+        Self { calls, long, shares: Mutex::default() }
     }
 
     /// The share of `tenant`.

@@ -10,7 +10,7 @@ async fn a_second_start_compiles_nothing() {
     // The tests' own cache was filled before the first sandbox was handed out.
     let sandbox = sandbox_with(|_| {});
     assert_eq!(sandbox.render(&template("ok"), "{}").await.as_deref(), Ok("ok"));
-    assert_eq!(sandbox.check_schema("{}").await, Ok(()));
+    assert_eq!(sandbox.check_schema(px0_core::ids::OrgId::new(), "{}").await, Ok(()));
     let stats = sandbox.stats();
     assert_eq!((stats.compiled, stats.cached), (0, 2));
 }

@@ -60,7 +60,10 @@ async fn compiling_has_limits_too() {
     let small = template("{{ a|default('x') }}");
     assert_eq!(sandbox.render(&small, "{}").await.as_deref(), Ok("x"));
     let large = template(&"{{ a|default('x') }}".repeat(3_000));
-    let checked = sandbox.check(&large.engine, &large.source).await.expect("the sandbox works");
+    let checked = sandbox
+        .check(px0_core::ids::OrgId::new(), &large.engine, &large.source)
+        .await
+        .expect("the sandbox works");
     let message = checked.expect_err("it is too large").message;
     assert_eq!(message, "template is too complex: it reaches the fuel limit");
     let error = sandbox.render(&large, "{}").await;
@@ -72,7 +75,10 @@ async fn a_dense_template_of_64_kib_compiles() {
     let sandbox = sandbox_with(|_| {});
     let unit = "{% if a.b == 'x' and c|default(1) > 2 %}{{ d[0].e|upper|trim }}{% endif %}";
     let source = unit.repeat(64 * 1024 / unit.len());
-    assert_eq!(sandbox.check(&Default::default(), &source).await, Ok(Ok(())));
+    assert_eq!(
+        sandbox.check(px0_core::ids::OrgId::new(), &Default::default(), &source).await,
+        Ok(Ok(()))
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use px0_core::render::{Renderer, SchemaError, Violation};
 use support::sandbox;
 
 async fn violations(schema: &str, document: &str) -> Vec<Violation> {
-    match sandbox().validate(schema, document).await {
+    match sandbox().validate(px0_core::ids::OrgId::new(), schema, document).await {
         Ok(()) => Vec::new(),
         Err(SchemaError::Violations(violations)) => violations,
         other => panic!("{schema} with {document}: {other:?}"),
@@ -28,7 +28,7 @@ async fn documents_are_held_against_their_schema() {
         "additionalProperties": false,
         "$defs": {"message": {"type": "object", "required": ["role"], "properties": {"role": {"enum": ["user", "assistant"]}}}}
     }"##;
-    assert_eq!(sandbox().check_schema(schema).await, Ok(()));
+    assert_eq!(sandbox().check_schema(px0_core::ids::OrgId::new(), schema).await, Ok(()));
     assert_eq!(
         violations(schema, r#"{"name": "Ana", "age": 1, "messages": [{"role": "user"}]}"#).await,
         []
@@ -68,7 +68,7 @@ async fn bad_schemas_are_refused() {
         r#"{"$ref": "https://example.com/schema.json"}"#,
         r#"{"$ref": "file:///etc/passwd"}"#,
     ] {
-        let answer = sandbox().check_schema(schema).await;
+        let answer = sandbox().check_schema(px0_core::ids::OrgId::new(), schema).await;
         assert!(matches!(answer, Err(SchemaError::Schema(_))), "{schema}: {answer:?}");
     }
 }
@@ -96,8 +96,10 @@ async fn hostile_schemas_end_as_answers() {
         ("all of Unicode", r#"{"pattern": "^(\\p{L}{100}){100}$"}"#, r#""a""#),
     ] {
         let start = Instant::now();
-        let (checked, answer) =
-            (sandbox().check_schema(schema).await, sandbox().validate(schema, document).await);
+        let (checked, answer) = (
+            sandbox().check_schema(px0_core::ids::OrgId::new(), schema).await,
+            sandbox().validate(px0_core::ids::OrgId::new(), schema, document).await,
+        );
         for answer in [checked, answer] {
             assert!(!matches!(answer, Err(SchemaError::Internal(_))), "{name}: {answer:?}");
         }

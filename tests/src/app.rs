@@ -5,9 +5,12 @@ use std::{
 };
 
 use px0_config::{Backend, EmailMode, Settings};
+use px0_core::{ids::OrgId, render::Renderer};
+use px0_render_wasm::{RenderSettings, Sandbox};
 use px0_server::Running;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::{Client, Home};
 
@@ -44,8 +47,9 @@ impl App {
         settings.email.mode = EmailMode::File;
         settings.email.outbox = folder.path().join("outbox");
         settings.rate_limit.enabled = false;
-        // The guests are compiled once for all tests.
-        settings.render.cache_dir = Some(compiled());
+        // A machine that builds or tests other things meanwhile may take its time.
+        settings.http.timeout_ms = 300_000;
+        settings.render.cache_dir = Some(compiled().await);
         change(&mut settings);
         let running = px0_server::start(settings).await.unwrap();
         let base = format!("http://{}", running.addr);
@@ -149,8 +153,19 @@ impl App {
     }
 }
 
-/// Where compiled guests are kept between tests: beside what cargo built, so that it goes with it.
-fn compiled() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    this.parent().unwrap().join("px0-tests-compiled")
+/// Where compiled guests are kept between tests: beside what cargo built, so that it goes with it. They are compiled
+/// once, before the first server starts; then all servers find them there.
+async fn compiled() -> PathBuf {
+    static FOLDER: OnceCell<PathBuf> = OnceCell::const_new();
+    let compile = async || {
+        let this = std::env::current_exe().unwrap();
+        let folder = this.parent().unwrap().join("px0-tests-compiled");
+        let cache_dir = Some(folder.clone());
+        let settings = RenderSettings { cache_dir, ..RenderSettings::default() };
+        let sandbox =
+            tokio::task::spawn_blocking(|| Sandbox::new(settings).unwrap()).await.unwrap();
+        sandbox.check_schema(OrgId::new(), "{}").await.unwrap();
+        folder
+    };
+    FOLDER.get_or_init(compile).await.clone()
 }

@@ -76,7 +76,7 @@ impl Px0 {
 
     async fn team_to_register_into(&self, admin: &Person, team: Option<TeamId>) -> Result<TeamId> {
         let runs = |seat: &&Membership| seat.is_default && seat.role == Role::Admin;
-        if !admin.memberships.iter().any(|seat| runs(&seat)) {
+        if !admin.runs_any() {
             return Err(Error::forbidden());
         }
         let Some(team) = team else {
@@ -117,8 +117,8 @@ impl Px0 {
         let account = self.store.account_by_email(email).await?;
         let kept = account.as_ref().map(|account| account.password_hash.as_str());
         let right = self.hasher.verify(password, kept).await?;
-        let Some(Account { user, .. }) = account.filter(|_| right) else {
-            return Err(Error::new(Code::InvalidCredentials, "invalid credentials"));
+        let Some(Account { user, password_hash }) = account.filter(|_| right) else {
+            return Err(invalid_credentials());
         };
         if !user.is_verified {
             return Err(Error::new(Code::UserNotVerified, "user is not verified"));
@@ -127,7 +127,17 @@ impl Px0 {
         let created_at = Timestamp::now();
         let expires_at = created_at.plus(self.policy.session_ttl);
         let session = Session { hash: token.hash(), user: user.id, created_at, expires_at };
+        let hash = session.hash;
         self.store.open_session(session).await?;
+        // Checking the password took a while. Whoever changed it meanwhile ended the sessions that there were then;
+        // this one must not outlive that. A change from here on finds this session, and ends it.
+        let now = self.store.account(user.id).await?;
+        let same =
+            now.is_some_and(|now| now.password_hash == password_hash && now.user.is_verified);
+        if !same {
+            self.store.close_session(&hash).await?;
+            return Err(invalid_credentials());
+        }
         Ok(Login { token, expires_at, user })
     }
 
@@ -174,6 +184,10 @@ impl Px0 {
         let stamp = Stamp { by: Actor::Anonymous, at: Timestamp::now() };
         Ok(self.store.reset_password(stamp, &TokenHash::of(code), password_hash).await?)
     }
+}
+
+fn invalid_credentials() -> Error {
+    Error::new(Code::InvalidCredentials, "invalid credentials")
 }
 
 /// A new organization with its Default Team.

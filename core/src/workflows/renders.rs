@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::{
     error::{Code, Error, Result},
     render::{RenderError, SchemaError, TemplateRef},
-    workflows::{Grant, OnVersion, Px0, versions::place},
+    workflows::{Grant, OnVersion, Px0, versions::located},
 };
 
 /// A rendered version.
@@ -23,7 +23,10 @@ impl Px0 {
         self.check_variables(variables)?;
         let body = &on.version.body;
         if let Some(schema) = &body.variables_schema {
-            self.renderer.validate(schema.as_str(), variables).await.map_err(broken_schema)?;
+            self.renderer
+                .validate(on.found.org, schema.as_str(), variables)
+                .await
+                .map_err(broken_schema)?;
         }
         let template = TemplateRef {
             tenant: on.found.org,
@@ -40,7 +43,7 @@ fn failed(error: RenderError) -> Error {
     let message = error.to_string();
     match error {
         RenderError::Execution(error) => {
-            Error::new(Code::ExecutionFailed, message).with_details(place(&error))
+            located(Error::new(Code::ExecutionFailed, message), &error)
         }
         RenderError::Missing(names) => {
             Error::new(Code::MissingVariables, message).with_details(json!({ "missing": names }))

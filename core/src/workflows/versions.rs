@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     error::{Code, Error, Result},
-    ids::VersionId,
+    ids::{OrgId, VersionId},
     json::JsonText,
     lifecycle::Step,
     page::{Page, Paged},
@@ -48,8 +48,8 @@ impl Px0 {
     pub async fn create_version(&self, prompt: &Grant<Found>, new: NewVersion) -> Result<Version> {
         let engine = new.engine.unwrap_or_default();
         self.check_engine(&engine)?;
-        self.check_template(&engine, &new.template).await?;
-        self.check_schema(new.variables_schema.as_ref()).await?;
+        self.check_template(prompt.org, &engine, &new.template).await?;
+        self.check_schema(prompt.org, new.variables_schema.as_ref()).await?;
         let body = Body {
             template: new.template.into(),
             engine,
@@ -91,10 +91,15 @@ impl Px0 {
         if change.template.is_some() || change.engine.is_some() {
             let body = &on.version.body;
             let engine = change.engine.as_ref().unwrap_or(&body.engine);
-            self.check_template(engine, change.template.as_ref().unwrap_or(&body.template)).await?;
+            self.check_template(
+                on.found.org,
+                engine,
+                change.template.as_ref().unwrap_or(&body.template),
+            )
+            .await?;
         }
         if let Some(schema) = &change.variables_schema {
-            self.check_schema(schema.as_ref()).await?;
+            self.check_schema(on.found.org, schema.as_ref()).await?;
         }
         Ok(self.store.update_version(on.stamp(), on.version.id, change).await?)
     }
@@ -180,18 +185,24 @@ impl Px0 {
             .with_details(json!({ "field": "engine", "engines": names })))
     }
 
-    async fn check_template(&self, engine: &EngineName, template: &str) -> Result<()> {
+    async fn check_template(
+        &self,
+        tenant: OrgId,
+        engine: &EngineName,
+        template: &str,
+    ) -> Result<()> {
         if template.is_empty() {
             return Err(Error::field(Code::MissingField, "template", "template is required"));
         }
         if template.len() > self.policy.max_template {
             return Err(Error::too_large("template", self.policy.max_template));
         }
-        let checked = self.renderer.check(engine, template).await.map_err(Error::internal)?;
+        let checked =
+            self.renderer.check(tenant, engine, template).await.map_err(Error::internal)?;
         checked.map_err(|error| invalid_template(&error))
     }
 
-    async fn check_schema(&self, schema: Option<&JsonText>) -> Result<()> {
+    async fn check_schema(&self, tenant: OrgId, schema: Option<&JsonText>) -> Result<()> {
         let Some(schema) = schema else { return Ok(()) };
         let refuse = |why: String| {
             Error::field(
@@ -203,7 +214,7 @@ impl Px0 {
         if schema.as_str().len() > self.policy.max_template {
             return Err(Error::too_large("variables_schema", self.policy.max_template));
         }
-        self.renderer.check_schema(schema.as_str()).await.map_err(|error| match error {
+        self.renderer.check_schema(tenant, schema.as_str()).await.map_err(|error| match error {
             SchemaError::Schema(why) => refuse(why),
             SchemaError::Limit(limit) => refuse(format!("checking it hit the {limit} limit")),
             SchemaError::Violations(_) => refuse("it breaks its meta-schema".to_owned()),
@@ -226,12 +237,11 @@ impl Found {
 }
 
 fn invalid_template(error: &TemplateError) -> Error {
-    Error::new(Code::InvalidTemplate, format!("invalid template: {error}"))
-        .with_details(place(error))
+    located(Error::new(Code::InvalidTemplate, format!("invalid template: {error}")), error)
 }
 
-/// Where in a template something is, for `details`.
-pub(super) fn place(error: &TemplateError) -> serde_json::Value {
+/// The error with the place in the template, as far as it is known.
+pub(super) fn located(refusal: Error, error: &TemplateError) -> Error {
     let mut details = serde_json::Map::new();
     if let Some(line) = error.line {
         details.insert("line".into(), line.into());
@@ -242,7 +252,7 @@ pub(super) fn place(error: &TemplateError) -> serde_json::Value {
     if let Some(excerpt) = &error.excerpt {
         details.insert("excerpt".into(), excerpt.as_str().into());
     }
-    details.into()
+    if details.is_empty() { refusal } else { refusal.with_details(details.into()) }
 }
 
 /// A unified diff with three lines of context; empty when the texts are equal.

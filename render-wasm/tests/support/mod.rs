@@ -21,7 +21,7 @@ static CODE: LazyLock<PathBuf> = LazyLock::new(|| {
         let sandbox = Sandbox::new(settings).expect("the sandbox can be made");
         let runtime =
             tokio::runtime::Builder::new_current_thread().build().expect("there is a runtime");
-        runtime.block_on(sandbox.check_schema("{}"))
+        runtime.block_on(sandbox.check_schema(px0_core::ids::OrgId::new(), "{}"))
     });
     assert_eq!(filled.join().ok(), Some(Ok(())), "the guests can be compiled");
     folder
@@ -62,5 +62,8 @@ pub(crate) async fn render(source: &str, variables: &str) -> Result<String, Rend
 
 /// Checks `source`.
 pub(crate) async fn check(source: &str) -> Result<(), TemplateError> {
-    sandbox().check(&EngineName::default(), source).await.expect("the sandbox works")
+    sandbox()
+        .check(px0_core::ids::OrgId::new(), &EngineName::default(), source)
+        .await
+        .expect("the sandbox works")
 }

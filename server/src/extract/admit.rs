@@ -10,6 +10,7 @@ use px0_core::{
     caller::{Caller, unauthorized},
 };
 
+use super::body;
 use crate::{App, error::ApiError};
 
 /// What a route is, for what runs around its handler.
@@ -22,14 +23,16 @@ pub(crate) struct Route {
 }
 
 /// Lets a caller through to a route, or not: who is it, and may such a caller call this at all?
+///
+/// The body is read here too, after the caller was first looked at: it may take its time to arrive, and whoever was let go
+/// meanwhile must not be served. What is wrong with it is told in its turn, by `Body`.
 pub(crate) async fn admit(
     State((app, route)): State<(App, Route)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    match who(&app, route.operation, request.headers()).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
+    match enter(&app, route.operation, request).await {
+        Ok(mut request) => {
             request.extensions_mut().insert(route);
             let mut response = next.run(request).await;
             response.extensions_mut().insert(route);
@@ -41,6 +44,18 @@ pub(crate) async fn admit(
             response
         }
     }
+}
+
+async fn enter(app: &App, operation: Operation, request: Request) -> Result<Request, Error> {
+    let mut caller = who(app, operation, request.headers()).await?;
+    let (mut parts, body) = request.into_parts();
+    let (read, waited) = body::read(&parts.headers, body, app.http.max_body).await;
+    if waited {
+        caller = who(app, operation, &parts.headers).await?;
+    }
+    parts.extensions.insert(caller);
+    parts.extensions.insert(read);
+    Ok(Request::from_parts(parts, axum::body::Body::empty()))
 }
 
 async fn who(app: &App, operation: Operation, headers: &HeaderMap) -> Result<Caller, Error> {

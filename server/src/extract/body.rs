@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::poll_fn, pin::pin, task::Poll};
 
 use axum::{
-    extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -29,51 +29,82 @@ pub(crate) trait FromFields: Sized {
 /// A body, parsed. An absent one is `{}`.
 pub(crate) struct Body<T>(pub T);
 
-impl<T: FromFields> FromRequest<App> for Body<T> {
+impl<T: FromFields> FromRequestParts<App> for Body<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let bytes = read(request, app.http.max_body).await?;
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let not_admitted = || Error::internal("a handler runs outside of a route");
+        let bytes = parts.extensions.remove::<ReadBody>().ok_or_else(not_admitted)?.into_bytes()?;
         Ok(Self(T::from_fields(&Fields::parse(&bytes)?)?))
     }
 }
 
-async fn read(request: Request, max: usize) -> Result<Bytes> {
-    let (parts, body) = request.into_parts();
-    if !axum::body::HttpBody::is_end_stream(&body) {
-        check_media_type(&parts.headers)?;
-    }
-    let too_large = || {
-        Error::new(Code::BodyTooLarge, format!("the body must have at most {max} bytes"))
-            .with_details(json!({ "max": max }))
-    };
-    let announced = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > max as u64) {
-        return Err(too_large());
-    }
-    match Limited::new(body, max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Error::new(Code::InvalidJson, "the body ended before it was complete")),
+/// A body as it arrived, or what is wrong with it.
+#[derive(Clone)]
+pub(super) enum ReadBody {
+    Whole(Bytes),
+    NotJson,
+    TooLarge(usize),
+    CutOff,
+}
+
+impl ReadBody {
+    fn into_bytes(self) -> Result<Bytes> {
+        match self {
+            Self::Whole(bytes) => Ok(bytes),
+            Self::NotJson => Err(Error::new(
+                Code::UnsupportedMediaType,
+                "the body must be sent as content-type application/json",
+            )),
+            Self::TooLarge(max) => Err(Error::new(
+                Code::BodyTooLarge,
+                format!("the body must have at most {max} bytes"),
+            )
+            .with_details(json!({ "max": max }))),
+            Self::CutOff => {
+                Err(Error::new(Code::InvalidJson, "the body ended before it was complete"))
+            }
+        }
     }
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<()> {
-    let value =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if is_json {
-        return Ok(());
+/// Reads a body; says whether that took any waiting. One that will be refused anyway is not read.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    max: usize,
+) -> (ReadBody, bool) {
+    if axum::body::HttpBody::is_end_stream(&body) {
+        return (ReadBody::Whole(Bytes::new()), false);
     }
-    Err(Error::new(
-        Code::UnsupportedMediaType,
-        "the body must be sent as content-type application/json",
-    ))
+    if !is_json(headers) {
+        return (ReadBody::NotJson, false);
+    }
+    let announced = headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > max as u64) {
+        return (ReadBody::TooLarge(max), false);
+    }
+    let mut collect = pin!(Limited::new(body, max).collect());
+    let at_once = poll_fn(|context| Poll::Ready(collect.as_mut().poll(context))).await;
+    let (collected, waited) = match at_once {
+        Poll::Ready(collected) => (collected, false),
+        Poll::Pending => (collect.await, true),
+    };
+    let read = match collected {
+        Ok(collected) => ReadBody::Whole(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => ReadBody::TooLarge(max),
+        Err(_) => ReadBody::CutOff,
+    };
+    (read, waited)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 impl<'a> Fields<'a> {

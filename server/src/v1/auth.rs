@@ -1,10 +1,10 @@
 use axum::{
     Extension, Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, StatusCode, request::Parts},
 };
 use px0_core::{
-    Email, Timestamp, caller::Caller, error::Result, password::Password, user::User,
+    Email, Error, Timestamp, caller::Caller, error::Result, password::Password, user::User,
     workflows::Registration,
 };
 use serde::Serialize;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::shapes::{Created, NO_CONTENT, Named, message};
 use crate::{
     App,
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     extract::{Body, Fields, FromFields, FromQuery, Params, Peer, Query, bearer},
 };
 
@@ -26,9 +26,26 @@ impl FromFields for Registration {
     }
 }
 
+/// Nobody, who registers themselves, or the admin of an organization: others are told before their body is looked at.
+pub(crate) struct MayRegister(Caller);
+
+impl FromRequestParts<App> for MayRegister {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+        let Extension(caller) = Extension::<Caller>::from_request_parts(parts, app)
+            .await
+            .map_err(|error| Error::internal(error.to_string()))?;
+        match &caller {
+            Caller::Person(person) if !person.runs_any() => Err(Error::forbidden().into()),
+            _ => Ok(Self(caller)),
+        }
+    }
+}
+
 pub(crate) async fn register(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
+    MayRegister(caller): MayRegister,
     Peer(peer): Peer,
     Body(new): Body<Registration>,
 ) -> ApiResult<Created<Named<User>>> {

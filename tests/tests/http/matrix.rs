@@ -236,6 +236,7 @@ fn may(operation: Op, who: Who, needs: Needs, key: KeyNeeds) -> Option<u16> {
         (None, Op::ResolveJoinRequest | Op::DeleteApiKey) if role < Role::Admin => {
             return Some(404);
         }
+        (None, Op::Register) => runs_org,
         (None, Op::ListApiKeys) => role == Role::Admin,
         (None, _) => match needs {
             Needs::Nothing | Needs::OrgMember | Needs::TeamPeer => true,
