@@ -68,21 +68,13 @@ pub fn map(
     value: Value,
     args: Rest<ValueOrKwargs>,
 ) -> Result<Vec<Value>, Error> {
-    let value = if asks_default(&args)? {
-        lenient(&value)?
-    } else {
-        value
-    };
+    let value = if asks_default(&args)? { lenient(&value)? } else { value };
     filters::map(state, value, args)
 }
 
 /// `groupby`: see [`map`].
 pub fn groupby(value: Value, attribute: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
-    let value = if kwargs.has("default") {
-        lenient(&value)?
-    } else {
-        value
-    };
+    let value = if kwargs.has("default") { lenient(&value)? } else { value };
     filters::groupby(value, attribute, kwargs)
 }
 
@@ -98,12 +90,10 @@ fn asks_default(args: &[ValueOrKwargs]) -> Result<bool, Error> {
 
 /// The items of `value`, with objects whose absent members are undefined.
 fn lenient(value: &Value) -> Result<Value, Error> {
-    let items = value
-        .try_iter()?
-        .map(|item| match item.downcast_object_ref::<Map>() {
-            Some(map) => map.lenient(),
-            None => item,
-        });
+    let items = value.try_iter()?.map(|item| match item.downcast_object_ref::<Map>() {
+        Some(map) => map.lenient(),
+        None => item,
+    });
     Ok(items.collect())
 }
 

@@ -50,12 +50,8 @@ impl Guest for Component {
     }
 
     fn variables() -> Vec<String> {
-        TEMPLATE.with_borrow(|template| {
-            template
-                .as_ref()
-                .map(Template::variables)
-                .unwrap_or_default()
-        })
+        TEMPLATE
+            .with_borrow(|template| template.as_ref().map(Template::variables).unwrap_or_default())
     }
 
     fn render(variables: String, max_output: u32) -> Result<String, RenderError> {
@@ -73,18 +69,8 @@ impl Guest for Component {
 
 impl From<Failure> for TemplateError {
     fn from(failure: Failure) -> Self {
-        let Failure {
-            message,
-            line,
-            column,
-            excerpt,
-        } = failure;
-        TemplateError {
-            message,
-            line,
-            column,
-            excerpt,
-        }
+        let Failure { message, line, column, excerpt } = failure;
+        TemplateError { message, line, column, excerpt }
     }
 }
 

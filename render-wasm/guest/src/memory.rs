@@ -51,13 +51,7 @@ impl Memory {
     /// The allocator, empty.
     pub const fn new() -> Self {
         let freed = [null_mut(); SMALL / STEP + 1];
-        Memory {
-            small: UnsafeCell::new(Small {
-                freed,
-                next: null_mut(),
-                left: 0,
-            }),
-        }
+        Memory { small: UnsafeCell::new(Small { freed, next: null_mut(), left: 0 }) }
     }
 }
 
@@ -200,11 +194,7 @@ fn exhausted() {
 /// Makes panics about sizes that no memory could hold look like what they are.
 pub fn watch_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let message = panic
-            .payload()
-            .downcast_ref::<&str>()
-            .copied()
-            .unwrap_or_default();
+        let message = panic.payload().downcast_ref::<&str>().copied().unwrap_or_default();
         if message.contains("capacity overflow") {
             exhausted();
         }

@@ -13,9 +13,7 @@ pub fn call(_: &mut State, value: &Value, method: &str, args: &[Value]) -> Resul
         return Ok(gone);
     }
     match value.kind() {
-        ValueKind::String => value
-            .as_str()
-            .map_or_else(unknown, |text| string(text, method, args)),
+        ValueKind::String => value.as_str().map_or_else(unknown, |text| string(text, method, args)),
         ValueKind::Map => map(value, method, args),
         ValueKind::Seq | ValueKind::Iterable => list(value, method, args),
         _ => unknown(),
@@ -42,11 +40,7 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         "title" => none(args, || title(text).into())?,
         "capitalize" => none(args, || {
             let mut chars = text.chars();
-            let first: String = chars
-                .next()
-                .into_iter()
-                .flat_map(char::to_uppercase)
-                .collect();
+            let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
             (first + &chars.as_str().to_lowercase()).into()
         })?,
         "startswith" | "endswith" => {
@@ -107,10 +101,7 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         }
         "find" => {
             let (what,): (&str,) = from_args(args)?;
-            Value::from(
-                text.find(what)
-                    .map_or(-1, |at| text[..at].chars().count() as i64),
-            )
+            Value::from(text.find(what).map_or(-1, |at| text[..at].chars().count() as i64))
         }
         "count" => {
             let (what,): (&str,) = from_args(args)?;
@@ -160,10 +151,9 @@ fn title(text: &str) -> String {
 fn split(text: &str, separator: Option<&str>, limit: Option<i64>) -> Result<Value, Error> {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     match separator {
-        Some("") => Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "the separator of split must not be empty",
-        )),
+        Some("") => {
+            Err(Error::new(ErrorKind::InvalidOperation, "the separator of split must not be empty"))
+        }
         Some(separator) => Ok(match limit {
             Some(limit) => text.splitn(limit + 1, separator).map(Value::from).collect(),
             None => text.split(separator).map(Value::from).collect(),
@@ -223,18 +213,9 @@ fn list(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
         _ => return unknown(),
     };
     if method == "count" {
-        return Ok(Value::from(
-            value.try_iter()?.filter(|item| item == what).count(),
-        ));
+        return Ok(Value::from(value.try_iter()?.filter(|item| item == what).count()));
     }
-    value
-        .try_iter()?
-        .position(|item| item == *what)
-        .map(Value::from)
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidOperation,
-                "the list does not have what index looks for",
-            )
-        })
+    value.try_iter()?.position(|item| item == *what).map(Value::from).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOperation, "the list does not have what index looks for")
+    })
 }

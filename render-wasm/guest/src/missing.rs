@@ -44,11 +44,7 @@ pub struct Missing {
 impl Missing {
     /// The null at `node`.
     pub fn null(tape: &Arc<Tape>, node: u32) -> Value {
-        Value::from_object(Missing {
-            tape: tape.clone(),
-            place: Place::Node(node),
-            null: true,
-        })
+        Value::from_object(Missing { tape: tape.clone(), place: Place::Node(node), null: true })
     }
 
     /// What `parent` (the variables themselves if `None`) does not have under `name`.
@@ -85,10 +81,7 @@ impl Missing {
 
     /// What anything inside of it is: missing for the same reason, under the same name.
     fn inside(&self) -> Value {
-        Value::from_object(Missing {
-            null: false,
-            ..self.clone()
-        })
+        Value::from_object(Missing { null: false, ..self.clone() })
     }
 
     fn again(&self) -> Value {

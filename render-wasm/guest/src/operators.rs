@@ -103,11 +103,7 @@ impl Object for Operation {
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         if let Some(gone) = strict::used(args) {
-            return Ok(if self.operator == Operator::In {
-                Value::from(false)
-            } else {
-                gone
-            });
+            return Ok(if self.operator == Operator::In { Value::from(false) } else { gone });
         }
         let a = args.first().cloned().unwrap_or_default();
         let b = args.get(1).cloned().unwrap_or_default();
@@ -118,19 +114,12 @@ impl Object for Operation {
         let mut text = String::new();
         let mut output = make_string_output(&mut text);
         let blocks = BTreeMap::new();
-        eval(
-            state.env(),
-            &self.code,
-            operands,
-            &blocks,
-            &mut output,
-            AutoEscape::None,
-        )
-        .map(|(value, _)| value.unwrap_or_default())
-        .map_err(|error| match error.detail() {
-            Some(detail) => Error::new(error.kind(), detail.to_string()),
-            None => Error::from(error.kind()),
-        })
+        eval(state.env(), &self.code, operands, &blocks, &mut output, AutoEscape::None)
+            .map(|(value, _)| value.unwrap_or_default())
+            .map_err(|error| match error.detail() {
+                Some(detail) => Error::new(error.kind(), detail.to_string()),
+                None => Error::from(error.kind()),
+            })
     }
 }
 
@@ -148,10 +137,6 @@ impl fmt::Debug for Operands {
 
 impl Object for Operands {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        Some(if key == "a" {
-            self.a.clone()
-        } else {
-            self.b.clone()
-        })
+        Some(if key == "a" { self.a.clone() } else { self.b.clone() })
     }
 }

@@ -19,15 +19,9 @@ pub struct Place {
 pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..at.min(text.len())];
     let line = before.iter().filter(|byte| **byte == b'\n').count();
-    let start = before
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     // Characters are counted by the bytes that begin them.
-    let column = before[start..]
-        .iter()
-        .filter(|byte| **byte & 0xc0 != 0x80)
-        .count();
+    let column = before[start..].iter().filter(|byte| **byte & 0xc0 != 0x80).count();
     (line + 1, column + 1)
 }
 
@@ -36,36 +30,18 @@ pub fn place(source: &str, range: Range<usize>) -> Place {
     let start = floor(source, range.start);
     let end = floor(source, range.end).max(start);
     let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
-    let line = source[..start]
-        .bytes()
-        .filter(|byte| *byte == b'\n')
-        .count();
+    let line = source[..start].bytes().filter(|byte| *byte == b'\n').count();
     let column = source[line_start..start].chars().count();
-    let marked = source[start..end]
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count();
+    let marked = source[start..end].lines().next().unwrap_or_default().chars().count();
 
     let mut excerpt = String::new();
     let first = line.saturating_sub(1);
-    let before = source[..line_start.saturating_sub(1)]
-        .rfind('\n')
-        .map_or(0, |at| at + 1);
+    let before = source[..line_start.saturating_sub(1)].rfind('\n').map_or(0, |at| at + 1);
     // A long line is shown from a little before the place.
-    let skip = if column + marked.min(WIDTH / 2) > WIDTH {
-        column - WIDTH / 4
-    } else {
-        0
-    };
+    let skip = if column + marked.min(WIDTH / 2) > WIDTH { column - WIDTH / 4 } else { 0 };
     let text = &source[if line == 0 { 0 } else { before }..];
     let digits = (line + 2).to_string().len();
-    for (at, text) in text
-        .split('\n')
-        .enumerate()
-        .take(if line == 0 { 2 } else { 3 })
-    {
+    for (at, text) in text.split('\n').enumerate().take(if line == 0 { 2 } else { 3 }) {
         let number = first + at;
         let text = text.strip_suffix('\r').unwrap_or(text);
         let _ = write!(excerpt, "{:digits$} | ", number + 1);
@@ -84,11 +60,7 @@ pub fn place(source: &str, range: Range<usize>) -> Place {
         }
     }
     excerpt.truncate(excerpt.trim_end().len());
-    Place {
-        line: line as u32 + 1,
-        column: column as u32 + 1,
-        excerpt,
-    }
+    Place { line: line as u32 + 1, column: column as u32 + 1, excerpt }
 }
 
 /// Writes one line, or the part of it that is worth showing.
@@ -107,8 +79,5 @@ fn shown(excerpt: &mut String, line: &str, skip: usize) {
 
 /// The largest boundary between characters that is not after `at`.
 fn floor(source: &str, at: usize) -> usize {
-    (0..=at.min(source.len()))
-        .rev()
-        .find(|at| source.is_char_boundary(*at))
-        .unwrap_or(0)
+    (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at)).unwrap_or(0)
 }

@@ -37,13 +37,7 @@ type Checked<T> = Result<T, Problem>;
 pub fn rewrite(template: &Stmt<'static>, env: &mut Environment<'static>) -> Checked<Stmt<'static>> {
     let mut assigned = HashSet::from(["loop", "caller"]);
     crate::assigned::collect(template, &mut assigned);
-    Rewriter {
-        assigned,
-        env,
-        operand: None,
-        operand_or_none: None,
-    }
-    .stmt(template)
+    Rewriter { assigned, env, operand: None, operand_or_none: None }.stmt(template)
 }
 
 /// The walk over the tree: statements here, expressions in `expression`.
@@ -66,15 +60,11 @@ impl Rewriter<'_> {
     fn stmt(&mut self, stmt: &Stmt<'static>) -> Checked<Stmt<'static>> {
         Ok(match stmt {
             Stmt::Template(s) => Stmt::Template(Spanned::new(
-                ast::Template {
-                    children: self.stmts(&s.children)?,
-                },
+                ast::Template { children: self.stmts(&s.children)? },
                 s.span(),
             )),
             Stmt::EmitExpr(s) => Stmt::EmitExpr(Spanned::new(
-                ast::EmitExpr {
-                    expr: self.printed(&s.expr)?,
-                },
+                ast::EmitExpr { expr: self.printed(&s.expr)? },
                 s.span(),
             )),
             Stmt::EmitRaw(s) => Stmt::EmitRaw(Spanned::new(ast::EmitRaw { raw: s.raw }, s.span())),
@@ -103,18 +93,12 @@ impl Rewriter<'_> {
                     assignments.push((self.target(target)?, self.expr(expr)?));
                 }
                 Stmt::WithBlock(Spanned::new(
-                    ast::WithBlock {
-                        assignments,
-                        body: self.stmts(&s.body)?,
-                    },
+                    ast::WithBlock { assignments, body: self.stmts(&s.body)? },
                     s.span(),
                 ))
             }
             Stmt::Set(s) => Stmt::Set(Spanned::new(
-                ast::Set {
-                    target: self.target(&s.target)?,
-                    expr: self.expr(&s.expr)?,
-                },
+                ast::Set { target: self.target(&s.target)?, expr: self.expr(&s.expr)? },
                 s.span(),
             )),
             Stmt::SetBlock(s) => Stmt::SetBlock(Spanned::new(
@@ -132,10 +116,7 @@ impl Rewriter<'_> {
                 });
             }
             Stmt::FilterBlock(s) => Stmt::FilterBlock(Spanned::new(
-                ast::FilterBlock {
-                    filter: self.expr(&s.filter)?,
-                    body: self.stmts(&s.body)?,
-                },
+                ast::FilterBlock { filter: self.expr(&s.filter)?, body: self.stmts(&s.body)? },
                 s.span(),
             )),
             Stmt::Macro(s) => Stmt::Macro(self.macro_(s)?),
@@ -148,12 +129,7 @@ impl Rewriter<'_> {
             )),
             Stmt::Continue(s) => Stmt::Continue(Spanned::new(ast::Continue, s.span())),
             Stmt::Break(s) => Stmt::Break(Spanned::new(ast::Break, s.span())),
-            Stmt::Do(s) => Stmt::Do(Spanned::new(
-                ast::Do {
-                    call: self.call(&s.call)?,
-                },
-                s.span(),
-            )),
+            Stmt::Do(s) => Stmt::Do(Spanned::new(ast::Do { call: self.call(&s.call)? }, s.span())),
         })
     }
 
@@ -164,11 +140,7 @@ impl Rewriter<'_> {
         Ok(Spanned::new(
             ast::Macro {
                 name: s.name,
-                args: s
-                    .args
-                    .iter()
-                    .map(|e| self.target(e))
-                    .collect::<Checked<_>>()?,
+                args: s.args.iter().map(|e| self.target(e)).collect::<Checked<_>>()?,
                 defaults: self.exprs(&s.defaults)?,
                 body: self.stmts(&s.body)?,
             },
@@ -180,19 +152,11 @@ impl Rewriter<'_> {
     fn target(&mut self, expr: &E) -> Checked<E> {
         Ok(match expr {
             Expr::List(e) => {
-                let items = e
-                    .items
-                    .iter()
-                    .map(|e| self.target(e))
-                    .collect::<Checked<_>>()?;
+                let items = e.items.iter().map(|e| self.target(e)).collect::<Checked<_>>()?;
                 Expr::List(Spanned::new(ast::List { items }, e.span()))
             }
             Expr::Tuple(e) => {
-                let items = e
-                    .items
-                    .iter()
-                    .map(|e| self.target(e))
-                    .collect::<Checked<_>>()?;
+                let items = e.items.iter().map(|e| self.target(e)).collect::<Checked<_>>()?;
                 Expr::Tuple(Spanned::new(ast::Tuple { items }, e.span()))
             }
             other => self.expr(other)?,

@@ -50,11 +50,7 @@ pub struct Strict {
 impl Strict {
     /// Wraps `inner`.
     pub fn wrap(name: &'static str, inner: Value, when_missing: WhenMissing) -> Value {
-        Value::from_object(Strict {
-            name,
-            inner,
-            when_missing,
-        })
+        Value::from_object(Strict { name, inner, when_missing })
     }
 }
 

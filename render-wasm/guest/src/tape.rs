@@ -61,10 +61,7 @@ impl Node {
     /// A node of `length` bytes, nodes or pairs from `first`.
     #[inline(always)]
     pub fn new(tag: Tag, first: usize, length: usize) -> Node {
-        Node {
-            head: (first as u32) << 4 | tag as u32,
-            length: length as u32,
-        }
+        Node { head: (first as u32) << 4 | tag as u32, length: length as u32 }
     }
 
     /// What it is.
@@ -98,23 +95,12 @@ impl Tape {
     /// Reads `text`.
     pub fn read(mut text: String) -> Result<Tape, (ScanError, String)> {
         if text.len() >= MAX_BYTES {
-            return Err((
-                ScanError {
-                    message: "too large",
-                    offset: 0,
-                },
-                text,
-            ));
+            return Err((ScanError { message: "too large", offset: 0 }, text));
         }
         let length = text.len();
         text.push('\0');
         match scan(&text) {
-            Ok(Scanned { root, nodes, side }) => Ok(Tape {
-                text,
-                side,
-                nodes,
-                root,
-            }),
+            Ok(Scanned { root, nodes, side }) => Ok(Tape { text, side, nodes, root }),
             Err(mut error) => {
                 text.pop();
                 error.offset = error.offset.min(length);
@@ -139,11 +125,7 @@ impl Tape {
 
     /// The text of a string or a number.
     pub fn text(&self, node: Node) -> &str {
-        let buffer = if node.tag() == Tag::Unescaped {
-            &self.side
-        } else {
-            &self.text
-        };
+        let buffer = if node.tag() == Tag::Unescaped { &self.side } else { &self.text };
         let first = node.first() as usize;
         &buffer[first..first + node.length as usize]
     }

@@ -102,22 +102,13 @@ impl Template {
             RenderFailure::Variables(format!("{} at line {line} column {column}", error.message))
         })?;
         let Some(root) = variables::root(tape) else {
-            return Err(RenderFailure::Variables(
-                "the variables must be a JSON object".into(),
-            ));
+            return Err(RenderFailure::Variables("the variables must be a JSON object".into()));
         };
         let mut text = String::with_capacity(self.last_length.min(max_output));
         let blocks = BTreeMap::new();
         let mut output = make_string_output(&mut text);
-        let result = eval(
-            self.env,
-            self.code,
-            root,
-            &blocks,
-            &mut output,
-            AutoEscape::None,
-        )
-        .map(drop);
+        let result =
+            eval(self.env, self.code, root, &blocks, &mut output, AutoEscape::None).map(drop);
         drop(output);
         let names = missing::take();
         if !names.is_empty() {
@@ -144,11 +135,7 @@ fn format(output: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Resu
     if value.kind() == ValueKind::Undefined {
         // Not one of the variables, but something of the template's own making. When a variable
         // was missing before, this may well be its consequence, and the render fails anyway.
-        return if missing::any() {
-            Ok(())
-        } else {
-            Err(Error::from(ErrorKind::UndefinedError))
-        };
+        return if missing::any() { Ok(()) } else { Err(Error::from(ErrorKind::UndefinedError)) };
     }
     Ok(write!(output, "{value}")?)
 }
@@ -158,11 +145,7 @@ fn syntax_failure(source: &str, error: &Error) -> Failure {
     let mut failure = failure(source, error);
     let other_template = ["include", "import", "extends", "from", "block"]
         .iter()
-        .any(|word| {
-            failure
-                .message
-                .ends_with(&format!("unknown statement {word}"))
-        });
+        .any(|word| failure.message.ends_with(&format!("unknown statement {word}")));
     if other_template {
         failure.message = "a template cannot include, import or extend another one".into();
     }
@@ -177,27 +160,16 @@ fn failure(source: &str, error: &Error) -> Failure {
     } else {
         match (error.kind(), error.detail(), &range) {
             (ErrorKind::UndefinedError, None, Some(range)) => {
-                let expression: String = source
-                    .get(range.clone())
-                    .unwrap_or_default()
-                    .chars()
-                    .take(80)
-                    .collect();
+                let expression: String =
+                    source.get(range.clone()).unwrap_or_default().chars().take(80).collect();
                 format!("`{expression}` has no value")
             }
             (kind, Some(detail), _) => format!("{kind}: {detail}"),
             (kind, None, _) => kind.to_string(),
         }
     };
-    if let Some(cause) = error
-        .source()
-        .and_then(|source| source.downcast_ref::<Error>())
-    {
-        let _ = write!(
-            message,
-            ": {}",
-            cause.detail().unwrap_or("invalid operation")
-        );
+    if let Some(cause) = error.source().and_then(|source| source.downcast_ref::<Error>()) {
+        let _ = write!(message, ": {}", cause.detail().unwrap_or("invalid operation"));
     }
     let mut failure = at(source, message, range);
     if failure.line.is_none() {

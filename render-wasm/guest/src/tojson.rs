@@ -34,11 +34,7 @@ pub fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Va
             Err(_) => Some(usize::try_from(value)?.min(16)),
         },
     };
-    let mut json = Json {
-        text: String::new(),
-        indent,
-        depth: 0,
-    };
+    let mut json = Json { text: String::new(), indent, depth: 0 };
     json.value(value)?;
     Ok(Value::from(json.text))
 }
@@ -57,9 +53,7 @@ impl Json {
         }
         match value.kind() {
             ValueKind::Undefined | ValueKind::None => self.text.push_str("null"),
-            ValueKind::Bool => self
-                .text
-                .push_str(if value.is_true() { "true" } else { "false" }),
+            ValueKind::Bool => self.text.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.number(value),
             ValueKind::Map => self.map(value)?,
             ValueKind::Seq | ValueKind::Iterable => self.list(value)?,
@@ -159,8 +153,7 @@ impl Json {
 
     fn item(&mut self, first: &mut bool) {
         if !std::mem::take(first) {
-            self.text
-                .push_str(if self.indent.is_some() { "," } else { ", " });
+            self.text.push_str(if self.indent.is_some() { "," } else { ", " });
         }
         self.line();
     }
@@ -176,8 +169,7 @@ impl Json {
     fn line(&mut self) {
         if let Some(width) = self.indent {
             self.text.push('\n');
-            self.text
-                .extend(std::iter::repeat_n(' ', width * self.depth));
+            self.text.extend(std::iter::repeat_n(' ', width * self.depth));
         }
     }
 

@@ -17,17 +17,10 @@ fn value(tape: &Arc<Tape>, index: u32) -> Value {
     let node = tape.node(index);
     match node.tag() {
         Tag::Null => Missing::null(tape, index),
-        Tag::Object => Value::from_object(Map {
-            tape: tape.clone(),
-            at: Some(index),
-            node,
-            lenient: false,
-        }),
-        Tag::Array => Value::from_object(List {
-            tape: tape.clone(),
-            at: index,
-            node,
-        }),
+        Tag::Object => {
+            Value::from_object(Map { tape: tape.clone(), at: Some(index), node, lenient: false })
+        }
+        Tag::Array => Value::from_object(List { tape: tape.clone(), at: index, node }),
         _ => scalar(tape, node),
     }
 }
@@ -37,10 +30,7 @@ fn scalar(tape: &Tape, node: Node) -> Value {
         Tag::False => Value::from(false),
         Tag::True => Value::from(true),
         Tag::Int => integer(tape.text(node)),
-        Tag::Float => tape
-            .text(node)
-            .parse::<f64>()
-            .map_or(Value::UNDEFINED, Value::from),
+        Tag::Float => tape.text(node).parse::<f64>().map_or(Value::UNDEFINED, Value::from),
         Tag::Text | Tag::Unescaped => Value::from(tape.text(node)),
         Tag::Null | Tag::Object | Tag::Array => Value::from(()),
     }
@@ -59,24 +49,14 @@ fn integer(text: &str) -> Value {
 
 /// Like [`value`], but null is a plain null: for printing a whole object or list.
 fn plain(tape: &Arc<Tape>, index: u32) -> Value {
-    if tape.node(index).tag() == Tag::Null {
-        Value::from(())
-    } else {
-        value(tape, index)
-    }
+    if tape.node(index).tag() == Tag::Null { Value::from(()) } else { value(tape, index) }
 }
 
 /// The variables as the root of the lookup. Every name is found here, if only as missing.
 pub fn root(tape: Tape) -> Option<Value> {
     let node = tape.root();
-    (node.tag() == Tag::Object).then(|| {
-        Value::from_object(Map {
-            tape: Arc::new(tape),
-            at: None,
-            node,
-            lenient: false,
-        })
-    })
+    (node.tag() == Tag::Object)
+        .then(|| Value::from_object(Map { tape: Arc::new(tape), at: None, node, lenient: false }))
 }
 
 /// An object of the variables.
@@ -92,28 +72,17 @@ pub struct Map {
 impl Map {
     /// The same object, with members that are not there undefined instead of missing.
     pub fn lenient(&self) -> Value {
-        Value::from_object(Map {
-            tape: self.tape.clone(),
-            lenient: true,
-            ..*self
-        })
+        Value::from_object(Map { tape: self.tape.clone(), lenient: true, ..*self })
     }
 
     /// The member, if it is there and not null or, with `null`, if it is there at all.
     pub fn member(&self, key: &str) -> Option<Value> {
-        self.tape
-            .member(self.node, key)
-            .map(|index| value(&self.tape, index))
+        self.tape.member(self.node, key).map(|index| value(&self.tape, index))
     }
 
     /// The members with plain nulls, for printing.
     pub fn plain(&self) -> impl Iterator<Item = (&str, Value)> {
-        self.pairs().map(|pair| {
-            (
-                self.tape.text(self.tape.node(pair)),
-                plain(&self.tape, pair + 1),
-            )
-        })
+        self.pairs().map(|pair| (self.tape.text(self.tape.node(pair)), plain(&self.tape, pair + 1)))
     }
 
     fn pairs(&self) -> impl Iterator<Item = u32> + use<> {
@@ -124,9 +93,7 @@ impl Map {
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.plain().map(|(key, value)| (Value::from(key), value)))
-            .finish()
+        f.debug_map().entries(self.plain().map(|(key, value)| (Value::from(key), value))).finish()
     }
 }
 
@@ -150,10 +117,7 @@ impl Object for Map {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         let this = self.clone();
         Enumerator::KeyValueIter(Box::new(self.pairs().map(move |pair| {
-            (
-                Value::from(this.tape.text(this.tape.node(pair))),
-                value(&this.tape, pair + 1),
-            )
+            (Value::from(this.tape.text(this.tape.node(pair))), value(&this.tape, pair + 1))
         })))
     }
 
@@ -200,9 +164,7 @@ impl Object for List {
             _ if key.is_number() => {
                 Some(Missing::absent(&self.tape, Some(self.at), &key.to_string()))
             }
-            _ => key
-                .as_str()
-                .map(|key| Missing::absent(&self.tape, Some(self.at), key)),
+            _ => key.as_str().map(|key| Missing::absent(&self.tape, Some(self.at), key)),
         }
     }
 

@@ -1,0 +1,104 @@
+//! The rewriting of what is called by name: filters, tests, functions.
+
+use minijinja::{
+    Environment, Value,
+    machinery::ast::{self, CallArg, Expr, Spanned},
+};
+
+use super::{
+    Checked, E, Rewriter,
+    parts::{call_of, constant, is_open_chain, unknown},
+};
+use crate::names::{filter, function, test};
+
+impl Rewriter<'_> {
+    pub(super) fn filter(&mut self, e: &Spanned<ast::Filter<'static>>) -> Checked<E> {
+        let Some(found) = filter::find(e.name) else {
+            return Err(unknown("filter", e.name, filter::NAMES.iter().copied(), e.span()));
+        };
+        match e.name {
+            "map" => {
+                self.by_name(&e.args, 0, "filter", filter::NAMES, filter::find, filter::register)?
+            }
+            "select" | "reject" => {
+                self.by_name(&e.args, 0, "test", test::NAMES, test::find, test::register)?
+            }
+            "selectattr" | "rejectattr" => {
+                self.by_name(&e.args, 1, "test", test::NAMES, test::find, test::register)?;
+            }
+            _ => {}
+        }
+        let args = self.args(&e.args)?;
+        match &e.expr {
+            Some(expr) if !is_open_chain(expr) => {
+                let mut all = vec![CallArg::Pos(self.expr(expr)?)];
+                all.extend(args);
+                Ok(call_of(found, all, e.span()))
+            }
+            // The filters of a block get the block's text, which is never missing; minijinja must
+            // find them by name, because their first argument is already on its stack.
+            open => {
+                filter::register(self.env, e.name);
+                let expr = open.as_ref().map(|expr| self.expr(expr)).transpose()?;
+                Ok(Expr::Filter(Spanned::new(ast::Filter { name: e.name, expr, args }, e.span())))
+            }
+        }
+    }
+
+    /// Makes the filter or test known that `map` and its relatives are given by name.
+    fn by_name(
+        &mut self,
+        args: &[CallArg<'static>],
+        at: usize,
+        what: &str,
+        names: &'static [&'static str],
+        find: fn(&str) -> Option<Value>,
+        register: fn(&mut Environment<'static>, &str),
+    ) -> Checked<()> {
+        let given = args.iter().filter(|arg| !matches!(arg, CallArg::Kwarg(..))).nth(at);
+        match given {
+            None => {}
+            Some(CallArg::Pos(Expr::Const(name))) => {
+                let text = name.value.as_str().unwrap_or_default();
+                if find(text).is_none() {
+                    return Err(unknown(what, text, names.iter().copied(), name.span()));
+                }
+                register(self.env, text);
+            }
+            // Only known while rendering.
+            Some(_) => names.iter().for_each(|name| register(self.env, name)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn call(
+        &mut self,
+        e: &Spanned<ast::Call<'static>>,
+    ) -> Checked<Spanned<ast::Call<'static>>> {
+        let expr = match &e.expr {
+            Expr::Var(name) if !self.assigned.contains(name.id) => match function::find(name.id) {
+                Some(function) => constant(function, name.span()),
+                None => {
+                    let known =
+                        function::NAMES.iter().copied().chain(self.assigned.iter().copied());
+                    return Err(unknown("function", name.id, known, name.span()));
+                }
+            },
+            other => self.expr(other)?,
+        };
+        Ok(Spanned::new(ast::Call { expr, args: self.args(&e.args)? }, e.span()))
+    }
+
+    pub(super) fn args(&mut self, args: &[CallArg<'static>]) -> Checked<Vec<CallArg<'static>>> {
+        args.iter()
+            .map(|arg| {
+                Ok(match arg {
+                    CallArg::Pos(e) => CallArg::Pos(self.expr(e)?),
+                    CallArg::Kwarg(name, e) => CallArg::Kwarg(name, self.expr(e)?),
+                    CallArg::PosSplat(e) => CallArg::PosSplat(self.expr(e)?),
+                    CallArg::KwargSplat(e) => CallArg::KwargSplat(self.operand(e)?),
+                })
+            })
+            .collect()
+    }
+}
