@@ -90,7 +90,7 @@ async fn what_was_acknowledged_survives_twenty_kills() {
             assert_eq!(version.body.template.len().to_string(), *sum);
             assert!(what == "draft" || version.published_at.is_some(), "kill {kill}: lost {ack:?}");
         }
-        assert_eq!(store.check().unwrap(), Vec::<String>::new(), "kill {kill}");
+        assert_eq!(store.check().await.unwrap(), Vec::<String>::new(), "kill {kill}");
         // It does not only read: it goes on.
         let world = found(&store, &format!("{kill}@example.org")).await;
         let prompt = prompt_in(&store, &world, "after").await;

@@ -49,7 +49,7 @@ async fn a_folder_is_used_by_one_store_at_a_time() {
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     open(folder.path()).close().await.unwrap();
     drop(open(folder.path()));
-    assert_eq!(open(folder.path()).check().unwrap(), Vec::<String>::new());
+    assert_eq!(open(folder.path()).check().await.unwrap(), Vec::<String>::new());
 }
 
 #[test]
@@ -100,7 +100,7 @@ async fn what_a_killed_first_start_left_is_made_anew() {
     fs::write(draft.join("conf"), "segment_").unwrap();
     found(&open(folder.path()), "ada@example.com").await;
     fs::write(folder.path().join("db/snap.FFFFFFFFFFFFFFFF.generating"), "half").unwrap();
-    assert_eq!(open(folder.path()).check().unwrap(), Vec::<String>::new());
+    assert_eq!(open(folder.path()).check().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -135,10 +135,10 @@ async fn long_values_survive_and_shrink() {
         let change = BodyChange { template: Some(template.into()), ..BodyChange::default() };
         let changed = store.update_version(stamp(), version.id, change).await.unwrap();
         assert_eq!(&*changed.body.template, template);
-        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+        assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     }
     store.delete_version(stamp(), version.id).await.unwrap();
-    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn readers_see_one_moment() {
     for reader in readers {
         assert!(reader.await.unwrap() > 0);
     }
-    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -308,7 +308,7 @@ fn key(world: &World, secret: &str, scope: KeyScope) -> ApiKey {
 async fn deletions_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let clean = || assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    let clean = async || assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     let ada = found(&store, "ada@example.com").await;
     let second =
         Team { id: TeamId::new(), name: name("Second"), is_default: false, ..ada.team.clone() };
@@ -343,26 +343,26 @@ async fn deletions_leave_nothing_behind() {
         .unwrap();
     store.set_tag(stamp(), copy.id, tag("a")).await.unwrap();
     store.set_tag(stamp(), copy.id, tag("b")).await.unwrap();
-    clean();
+    clean().await;
 
     store.delete_version(stamp(), copy.id).await.unwrap();
     assert_eq!(store.tags(prompt.id).await.unwrap(), []);
     store.move_prompt(stamp(), prompt.id, second.id).await.unwrap();
-    clean();
+    clean().await;
     let refused = store.delete_team(stamp(), second.id, false).await;
     assert_eq!(refused, Err(Refusal::TeamOwnsPrompts.into()));
     store.delete_team(stamp(), second.id, true).await.unwrap();
-    clean();
+    clean().await;
     assert_eq!(store.key(one.id).await.unwrap(), None);
     let narrowed = store.key_by_hash(&both.hash).await.unwrap().unwrap();
     assert_eq!(narrowed.scope, KeyScope::Teams([ada.team.id].into()));
     assert_eq!(store.version(prompt.id, &Selector::Live).await.unwrap(), None);
 
     store.delete_account(stamp(), bob.user.id).await.unwrap();
-    clean();
+    clean().await;
     assert_eq!(store.session(&TokenHash::of("b"), stamp().at).await.unwrap(), None);
     store.delete_account(stamp(), ada.user.id).await.unwrap();
-    clean();
+    clean().await;
     drop(store);
     let left = sled::open(folder.path().join("db")).unwrap();
     let left: Vec<_> = left.iter().keys().map(Result::unwrap).collect();
@@ -384,7 +384,7 @@ async fn check_finds_what_is_wrong() {
     org.extend_from_slice(world.org.id.uuid().as_bytes());
     db.insert(org, b"\x09{}").unwrap();
     drop(db);
-    let problems = open(folder.path()).check().unwrap().join("\n");
+    let problems = open(folder.path()).check().await.unwrap().join("\n");
     for part in [
         "is not what Eada@example.com leads to",
         "Ebob@example.com is there, but",

@@ -8,21 +8,28 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Code, Error, Result};
 
-/// A password that follows the rule: 8 to 1,024 bytes, with an upper-case and a lower-case letter, a digit and
+/// A password that follows the rule: 8 to 1,024 characters, with an upper-case and a lower-case letter, a digit and
 /// a special character.
 pub struct Password(String);
 
 impl Password {
-    /// Longest password, in bytes: hashing must not be fed megabytes.
+    /// Longest password, in characters: hashing must not be fed megabytes.
     pub const MAX: usize = 1024;
+
+    /// Whether a text is too long to be one: of at most four bytes a character.
+    fn is_too_long(text: &str) -> bool {
+        text.len() > 4 * Self::MAX || text.chars().count() > Self::MAX
+    }
 
     /// Parses a new password; `field` is what the caller called it, for the error.
     ///
     /// # Errors
-    /// [`Code::WeakPassword`], whose words and `details.missing` name all that lacks.
+    /// [`Code::WeakPassword`], whose words and `details.missing` name all that lacks; [`Code::InvalidField`] when it is too
+    /// long.
     pub fn parse(field: &'static str, text: &str) -> Result<Self> {
-        if text.len() > Self::MAX {
-            return Err(Error::too_large(field, Self::MAX));
+        if Self::is_too_long(text) {
+            let message = format!("{field} must have at most {} characters", Self::MAX);
+            return Err(Error::field(Code::InvalidField, field, message));
         }
         let rules = [
             ("at least 8 characters", text.chars().count() >= 8),
@@ -88,7 +95,7 @@ impl Hasher {
     /// # Errors
     /// The server's own failures only.
     pub async fn verify(&self, given: String, kept: Option<&str>) -> Result<bool> {
-        if given.len() > Password::MAX {
+        if Password::is_too_long(&given) {
             return Ok(false);
         }
         let known = kept.is_some();
@@ -133,7 +140,7 @@ mod tests {
         );
         assert_eq!(
             Password::parse("password", &"a".repeat(1025)).expect_err("long").code,
-            Code::TooLarge
+            Code::InvalidField
         );
     }
 

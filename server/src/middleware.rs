@@ -72,3 +72,18 @@ pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
     ApiError::from(Error::internal(format!("panicked: {text}"))).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_says_nothing_but_where_to_look() {
+        let response = finish(panicked(Box::new("at /home/px0: SELECT secret")), "abc");
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 1024).await;
+        let expected =
+            r#"{"error":"internal error","code":"internal","details":{"request_id":"abc"}}"#;
+        assert_eq!(body.ok().as_deref(), Some(expected.as_bytes()));
+    }
+}

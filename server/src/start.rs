@@ -63,6 +63,11 @@ impl Running {
         )
     }
 
+    /// The store it runs on.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
     /// Stops: takes no new connections, lets running requests finish, closes the store.
     ///
     /// # Errors

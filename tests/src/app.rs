@@ -1,6 +1,9 @@
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,7 +23,7 @@ pub const PASSWORD: &str = "Corr3ct-horse";
 /// A px0 of its own, with an empty store and an outbox.
 pub struct App {
     base: String,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     running: Option<Running>,
     http: reqwest::Client,
     people: AtomicUsize,
@@ -39,7 +42,7 @@ impl App {
 
     /// Starts one with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut settings = Settings::from_parts(None, &[]).unwrap();
         settings.http.addr = "127.0.0.1:0".parse().unwrap();
         settings.store.backend = Backend::Memory;
@@ -67,6 +70,16 @@ impl App {
         self.running.as_ref().unwrap().summary()
     }
 
+    /// Takes the store away from under the server.
+    pub async fn close_store(&self) {
+        self.running.as_ref().unwrap().store().close().await.unwrap();
+    }
+
+    /// Ends a test whose store cannot be looked at any more.
+    pub fn abandon(mut self) {
+        self.running = None;
+    }
+
     /// A folder that goes when the test ends.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -87,9 +100,10 @@ impl App {
         let email = format!("{name}@example.com");
         let anonymous = self.anonymous();
         let credentials = json!({ "email": email, "password": PASSWORD });
+        let before = self.mails(&email, "verification").len();
         let user =
             anonymous.post("/v1/auth/register", credentials).await.expect(201).body["user"].clone();
-        let code = self.mailed(&email, "verification").await;
+        let code = self.mailed_after(before, &email, "verification").await;
         anonymous
             .post("/v1/auth/verify-email", json!({ "email": email, "code": code }))
             .await
@@ -119,11 +133,17 @@ impl App {
         self.bearer(answer.body["token"].as_str().unwrap())
     }
 
-    /// The code in the newest mail of a kind to somebody: waits until it is there, because mail is sent off the
+    /// The code in the newest mail of a kind to somebody: waits until there is one, because mail is sent off the
     /// request path.
     pub async fn mailed(&self, to: &str, kind: &str) -> String {
+        self.mailed_after(0, to, kind).await
+    }
+
+    /// The code in the newest mail of a kind to somebody, once there are more than so many.
+    pub async fn mailed_after(&self, before: usize, to: &str, kind: &str) -> String {
         for _ in 0..500 {
-            if let Some(mail) = self.mails(to, kind).pop() {
+            let mails = self.mails(to, kind);
+            if let Some(mail) = mails.last().filter(|_| mails.len() > before) {
                 return mail["code"].as_str().unwrap().to_owned();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -147,9 +167,26 @@ impl App {
     }
 
     /// Stops it and waits until its store is closed.
-    pub async fn stop(mut self) -> TempDir {
-        self.running.take().unwrap().stop().await.unwrap();
-        self.folder
+    pub async fn stop(mut self) -> Arc<TempDir> {
+        let running = self.running.take().unwrap();
+        assert_eq!(running.store().check().await.unwrap(), [""; 0], "the store is out of order");
+        running.stop().await.unwrap();
+        self.folder.clone()
+    }
+}
+
+/// The end of every test: nothing is out of order in the store.
+impl Drop for App {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take().filter(|_| !std::thread::panicking()) else {
+            return;
+        };
+        // A runtime of its own: the test's cannot be waited for from within.
+        let check = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(running.store().check()).unwrap()
+        });
+        assert_eq!(check.join().unwrap(), [""; 0], "the store is out of order");
     }
 }
 

@@ -33,6 +33,11 @@ impl Home {
         Self { client, user, org, team }
     }
 
+    /// Them as a caller, for a task of its own.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// Their id.
     pub fn id(&self) -> &str {
         self.user["id"].as_str().unwrap()

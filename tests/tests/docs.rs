@@ -33,6 +33,22 @@ fn every_error_code_is_documented() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), page, "run with PX0_UPDATE_DOCS=1");
 }
 
+/// A client has seen every error there is: its body is in a snapshot.
+#[test]
+fn every_error_code_is_in_a_snapshot() {
+    let folder = root().join("tests/tests/http/snapshots");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let seen: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let unseen: Vec<_> = Code::ALL
+        .iter()
+        // Nothing that a client can send makes px0 fail: the server's own tests look at that body.
+        .filter(|code| **code != Code::Internal)
+        .map(|code| code.as_str())
+        .filter(|code| !seen.contains(&format!("\"code\": \"{code}\"")))
+        .collect();
+    assert_eq!(unseen, [""; 0]);
+}
+
 /// The README's table of settings names keys that there are, with their defaults.
 #[test]
 fn the_readme_knows_the_settings() {

@@ -3,7 +3,7 @@
 //! One tree, one writer, one batch, one sync. Readers read sled directly; all writes go as commands to one
 //! thread (`committer`), which checks and applies them in groups and acknowledges what has reached the disk. What
 //! is stored where is in `keyspace` and `records`; what leads to what is derived, never written by hand, so that
-//! [`SledStore::check`] can prove it.
+//! [`Store::check`] can prove it.
 //!
 //! sled 0.34 alone would not do: its `flush_async` hangs under concurrent writers, its `flush` does not wait for the
 //! disk's cache, and what was not flushed is lost when the process is killed.
@@ -79,15 +79,6 @@ impl SledStore {
         Ok(Self { path: settings.path, gate, committer: Mutex::new(Some(committer)) })
     }
 
-    /// Walks the whole store and compares records with what should lead to them, and the other way round; the answer is what is
-    /// wrong, in words. Blocks, and writers wait meanwhile.
-    ///
-    /// # Errors
-    /// When the store cannot be read at all.
-    pub fn check(&self) -> Result<Vec<String>> {
-        self.gate.read(check::check)
-    }
-
     /// Runs `command` as one atomic step and answers once it is durable.
     async fn write<T: Send + 'static>(
         &self,
@@ -121,6 +112,10 @@ impl Store for SledStore {
             return Err(failure);
         }
         self.read(|view| view.has(&keyspace::about("schema")).map(drop))
+    }
+
+    async fn check(&self) -> Result<Vec<String>> {
+        self.list(|gate| gate.read(check::check)).await
     }
 
     fn summary(&self) -> String {

@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod accounts;
+mod check;
 mod keys;
 mod prompts;
 mod tenancy;
@@ -48,6 +49,10 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn ping(&self) -> Result<()> {
         Ok(())
+    }
+
+    async fn check(&self) -> Result<Vec<String>> {
+        Ok(self.0.lock().problems())
     }
 
     fn summary(&self) -> String {

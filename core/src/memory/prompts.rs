@@ -317,7 +317,7 @@ impl State {
     }
 
     /// Whether another prompt of the same team has the name or the slug.
-    fn has_prompt_like(&self, prompt: &Prompt) -> bool {
+    pub(super) fn has_prompt_like(&self, prompt: &Prompt) -> bool {
         self.prompts.values().map(|line| &line.prompt).any(|other| {
             other.id != prompt.id
                 && other.team_id == prompt.team_id

@@ -44,6 +44,14 @@ pub trait Store: Accounts + Tenancy + Keys + Prompts {
     /// [`StoreError::Unavailable`] when it cannot.
     async fn ping(&self) -> Result<()>;
 
+    /// Walks everything that is kept and says what is wrong with it, one sentence each: what cannot be read, what belongs to
+    /// something that is gone, what no rule of the product allows, and what an index says otherwise. Writers may wait
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot be read at all.
+    async fn check(&self) -> Result<Vec<String>>;
+
     /// What it is and where, for the start-up log: "sled at ./px0-data". Has no secret in it.
     fn summary(&self) -> String;
 

@@ -16,4 +16,4 @@ pub(crate) use body::{Body, Fields, FromFields};
 pub(crate) use granted::{Granted, ToRender};
 pub(crate) use path::{OneId, PathValues};
 pub(crate) use peer::{Peer, PeerAddr};
-pub(crate) use query::{FromQuery, NumberedQuery, Params, Query, page, refuse};
+pub(crate) use query::{FromQuery, LAST_PAGE, NumberedQuery, Params, Query, page, refuse};

@@ -1,4 +1,4 @@
-use std::str::FromStr;
+use std::{fmt::Display, str::FromStr};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use px0_core::{
@@ -66,13 +66,8 @@ impl Params {
         let Some(value) = self.get(name) else { return Ok(default) };
         let digits = value.bytes().all(|b| b.is_ascii_digit());
         let number = value.parse().ok().filter(|number| digits && (least..=most).contains(number));
-        number.ok_or_else(|| {
-            let range = match most {
-                usize::MAX => format!("{name} must be a number from {least}"),
-                most => format!("{name} must be a number from {least} to {most}"),
-            };
-            refuse(name, range)
-        })
+        number
+            .ok_or_else(|| refuse(name, format!("{name} must be a number from {least} to {most}")))
     }
 
     /// Which of several teams with a prompt of the same slug is meant.
@@ -104,10 +99,12 @@ impl<T: FromQuery> FromRequestParts<App> for Query<T> {
 }
 
 /// `limit` and `cursor` of a list that grows without end.
-pub(crate) fn page<K: FromStr>(params: &Params) -> Result<Page<K>> {
+pub(crate) fn page<K: FromStr + Display>(params: &Params) -> Result<Page<K>> {
     let limit = params.number("limit", 1, 1000, 100)?;
     let cursor = |text: &str| {
-        text.parse().map_err(|_| {
+        // One name for one place: what we did not write ourselves is no cursor.
+        let place = text.parse().ok().filter(|place: &K| place.to_string() == text);
+        place.ok_or_else(|| {
             Error::new(Code::InvalidCursor, "cursor must be the next_cursor of an earlier answer")
                 .with_details(json!({ "parameter": "cursor" }))
         })
@@ -115,11 +112,14 @@ pub(crate) fn page<K: FromStr>(params: &Params) -> Result<Page<K>> {
     Ok(Page { limit, after: params.get("cursor").map(cursor).transpose()? })
 }
 
-impl<K: FromStr> FromQuery for Page<K> {
+impl<K: FromStr + Display> FromQuery for Page<K> {
     fn from_query(params: &Params) -> Result<Self> {
         page(params)
     }
 }
+
+/// The highest number of a page; nobody turns so many.
+pub(crate) const LAST_PAGE: usize = 1_000_000_000;
 
 /// `page` and `limit` of a list of people.
 pub(crate) struct NumberedQuery(pub Numbered);
@@ -127,7 +127,7 @@ pub(crate) struct NumberedQuery(pub Numbered);
 impl FromQuery for NumberedQuery {
     fn from_query(params: &Params) -> Result<Self> {
         Ok(Self(Numbered {
-            page: params.number("page", 1, usize::MAX, 1)?,
+            page: params.number("page", 1, LAST_PAGE, 1)?,
             limit: params.number("limit", 1, 100, 10)?,
         }))
     }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::schemas::{
     any_object, count, description, email, id, key_operation, list, name, named, number, object,
-    or_null, password, prompt_status, request, role, tag, text, time, version_fields,
-    version_status, words,
+    or_null, password, place, place_by_number, prompt_status, request, role, some_text, tag, tags,
+    text, time, version_fields, version_status, words,
 };
+use crate::extract::LAST_PAGE;
 
 /// An operation, as a page shows it.
 pub(super) struct Doc {
@@ -48,19 +49,20 @@ impl Doc {
         self
     }
 
-    fn by_cursor(self) -> Self {
+    fn by_cursor(self, place: Value) -> Self {
         self.query(
             "limit",
             json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }),
         )
-        .query("cursor", text())
+        .query("cursor", place)
     }
 
     fn by_page(self) -> Self {
-        self.query("page", json!({ "type": "integer", "minimum": 1, "default": 1 })).query(
-            "limit",
-            json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 10 }),
+        self.query(
+            "page",
+            json!({ "type": "integer", "minimum": 1, "maximum": LAST_PAGE, "default": 1 }),
         )
+        .query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 10 }))
     }
 
     fn filters_prompts(self) -> Self {
@@ -68,7 +70,7 @@ impl Doc {
             .query("status", prompt_status())
             .query("q", text())
             .query("tag", tag())
-            .by_cursor()
+            .by_cursor(place())
     }
 }
 
@@ -188,7 +190,7 @@ pub(super) fn of(operation: Op) -> Doc {
         )),
         Op::ListApiKeys => doc("List API keys", 200, page_of("api_keys", "APIKey"))
             .needs_query("org_id", id())
-            .by_cursor(),
+            .by_cursor(place()),
         Op::DeleteApiKey => gone("Delete an API key"),
         Op::CreatePrompt => doc("Create a prompt", 201, one("prompt", "Prompt"))
             .takes(request(
@@ -223,9 +225,9 @@ pub(super) fn of(operation: Op) -> Doc {
             doc("Create a prompt version", 201, version()).takes(version_body(true))
         }
         Op::ListVersions => doc("List prompt versions", 200, page_of("versions", "PromptVersion"))
-            .query("tags", text())
+            .query("tags", tags())
             .query("status", version_status())
-            .by_cursor(),
+            .by_cursor(place_by_number()),
         Op::DiffVersions => doc(
             "Diff prompt versions",
             200,
@@ -237,8 +239,8 @@ pub(super) fn of(operation: Op) -> Doc {
                 ("diff", text()),
             ]),
         )
-        .needs_query("from", text())
-        .needs_query("to", text()),
+        .needs_query("from", some_text())
+        .needs_query("to", some_text()),
         Op::GetVersion => doc("Get prompt version", 200, version()),
         Op::UpdateVersion => doc("Update prompt version draft", 200, version())
             .takes(version_body(false))
@@ -258,7 +260,8 @@ pub(super) fn of(operation: Op) -> Doc {
                 .takes(request(&[("variables", any_object())], &[("name", or_null(name()))]))
         }
         Op::ListPromptPayloads => {
-            doc("List prompt payloads", 200, page_of("payloads", "PromptPayload")).by_cursor()
+            doc("List prompt payloads", 200, page_of("payloads", "PromptPayload"))
+                .by_cursor(place())
         }
         Op::GetPromptPayload => doc("Get a prompt payload", 200, one("payload", "PromptPayload")),
         Op::UpdatePromptPayload => {

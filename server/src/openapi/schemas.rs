@@ -61,8 +61,9 @@ pub(super) fn words(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })
 }
 
+/// An object with any fields. Generated clients take an object without a word on others for one that has none.
 pub(super) fn any_object() -> Value {
-    json!({ "type": "object" })
+    json!({ "type": "object", "additionalProperties": true })
 }
 
 /// The same, or null.
@@ -82,6 +83,7 @@ pub(super) fn email() -> Value {
 pub(super) fn password() -> Value {
     json!({
         "type": "string", "format": "password", "minLength": 8, "maxLength": 1024,
+        "pattern": r"^(?=[\s\S]*[A-Z])(?=[\s\S]*[a-z])(?=[\s\S]*[0-9])(?=[\s\S]*[^A-Za-z0-9\s])",
         "description": "With an upper-case and a lower-case letter, a digit and a special character.",
     })
 }
@@ -106,8 +108,36 @@ pub(super) fn prompt_status() -> Value {
     words(&["active", "archived"])
 }
 
+/// A tag: no number, and none of the words that mean something else.
+macro_rules! tag_pattern {
+    () => {
+        "(?![0-9]+([,\\s]|$))(?!([Ll][Ii][Vv][Ee]|[Ll][Aa][Tt][Ee][Ss][Tt]|[Dd][Ii][Ff][Ff])([,\\s]|$))[A-Za-z0-9][A-Za-z0-9._-]{0,49}"
+    };
+}
+
 pub(super) fn tag() -> Value {
-    json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$" })
+    json!({ "type": "string", "pattern": concat!("^", tag_pattern!(), "$") })
+}
+
+/// Tags with commas between them.
+pub(super) fn tags() -> Value {
+    let pattern = concat!("^\\s*(", tag_pattern!(), ")?\\s*(,\\s*(", tag_pattern!(), ")?\\s*)*$");
+    json!({ "type": "string", "pattern": pattern })
+}
+
+/// A text that is not empty.
+pub(super) fn some_text() -> Value {
+    json!({ "type": "string", "minLength": 1 })
+}
+
+/// Where a list of the newest first goes on.
+pub(super) fn place() -> Value {
+    json!({ "type": "string", "pattern": r"^(0|[1-9][0-9]{0,16})\.[0-9a-f]{32}$" })
+}
+
+/// Where a list of versions goes on.
+pub(super) fn place_by_number() -> Value {
+    json!({ "type": "string", "pattern": "^(0|[1-9][0-9]{0,8})$" })
 }
 
 /// The fields of a version that a client writes, apart from its template.
@@ -118,7 +148,9 @@ pub(super) fn version_fields() -> [(&'static str, Value); 4] {
         ("model_params", or_null(any_object())),
         (
             "variables_schema",
-            or_null(json!({ "type": "object", "description": "JSON Schema 2020-12." })),
+            or_null(json!({
+                "type": "object", "additionalProperties": true, "description": "JSON Schema 2020-12.",
+            })),
         ),
     ]
 }

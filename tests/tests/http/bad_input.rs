@@ -1,8 +1,13 @@
 //! Bad input of every kind, on every operation of the main path: the contract's error, and nothing lost.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use insta::assert_json_snapshot;
 use px0_tests::{Answer, App, Client, Home, PASSWORD};
-use reqwest::Method;
+use reqwest::{Method, header::HeaderName};
 use serde_json::{Value, json};
 
 /// What a client sees of a failure, without what differs from run to run.
@@ -32,6 +37,33 @@ async fn send(
     body: impl Into<reqwest::Body>,
 ) -> Answer {
     Answer::to(client.request(method, path).header("content-type", content_type).body(body)).await
+}
+
+/// What a client gets that promises a body and does not send it.
+async fn half_a_request(base: &str) -> Answer {
+    let address = base.trim_start_matches("http://").to_owned();
+    let talk = move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /v1/auth/login HTTP/1.1\r\nhost: px0\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    let text = tokio::task::spawn_blocking(talk).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.map(|line| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())
+    });
+    Answer {
+        status,
+        headers: headers.collect(),
+        body: serde_json::from_str(body).unwrap(),
+        text: body.to_owned(),
+    }
 }
 
 async fn world() -> (App, Home, String) {
@@ -275,6 +307,200 @@ async fn of_versions_and_renders() {
         ("render: a limit", renders(&looping, json!({})).await),
     ];
     assert_json_snapshot!(table(calls).await);
+}
+
+#[tokio::test]
+async fn of_ones_own_account() {
+    let (app, ada, _) = world().await;
+    app.founder("eve").await;
+    let nobody = app.anonymous();
+    let fresh = json!({ "email": "new@example.com", "password": PASSWORD });
+    nobody.post("/v1/auth/register", fresh.clone()).await.expect(201);
+    let change = async |body: Value| ada.post("/v1/auth/me/change-password", body).await;
+    let reset = async |body: Value| nobody.post("/v1/auth/password-reset/reset", body).await;
+    let key = ada.key("admin", &[]).await;
+    let calls = vec![
+        ("login: not verified", nobody.post("/v1/auth/login", fresh).await),
+        (
+            "verify: wrong",
+            nobody
+                .post("/v1/auth/verify-email", json!({ "email": "new@example.com", "code": "x" }))
+                .await,
+        ),
+        ("me: by a key", key.get("/v1/auth/me").await),
+        ("address: nothing", ada.put("/v1/auth/me", json!({})).await),
+        ("address: none", ada.put("/v1/auth/me", json!({ "email": "x" })).await),
+        ("address: taken", ada.put("/v1/auth/me", json!({ "email": "eve@example.com" })).await),
+        ("password: nothing", change(json!({})).await),
+        (
+            "password: weak",
+            change(json!({ "current_password": PASSWORD, "new_password": "longenough" })).await,
+        ),
+        (
+            "password: wrong",
+            change(json!({ "current_password": "x", "new_password": "An0ther-horse" })).await,
+        ),
+        (
+            "password: too long",
+            change(json!({ "current_password": PASSWORD, "new_password": "aA1!".repeat(300) }))
+                .await,
+        ),
+        ("reset: nothing", reset(json!({})).await),
+        ("reset: wrong", reset(json!({ "code": "x", "new_password": "An0ther-horse" })).await),
+        ("trigger: nothing", nobody.post("/v1/auth/password-reset/trigger", json!({})).await),
+        ("leave: not there", ada.delete("/v1/me/teams/00000000-0000-7000-8000-000000000000").await),
+        ("leave: no id", ada.delete("/v1/me/teams/x").await),
+    ];
+    assert_json_snapshot!(table(calls).await);
+}
+
+#[tokio::test]
+async fn of_organizations_and_teams() {
+    let (app, ada, prompt) = world().await;
+    let eve = app.founder("eve").await;
+    let bob = app.member(&ada, &ada.team, "viewer").await;
+    let teams = format!("/v1/orgs/{}/teams", ada.org);
+    let other =
+        ada.post(&teams, json!({ "name": "Other" })).await.expect(201)["team"]["id"].clone();
+    let other = other.as_str().unwrap().to_owned();
+    let own = format!("/v1/teams/{}", ada.team);
+    let members = format!("{own}/members");
+    let add = async |body: Value| ada.post(&members, body).await;
+    let ask = format!("/v1/teams/{other}/join-requests");
+    let request = bob.post(&ask, json!({})).await.expect(201);
+    let request = format!("/v1/join-requests/{}", request["id"].as_str().unwrap());
+    let role = |who: &Home| format!("{members}/{}/role", who.id());
+    let move_to = format!("/v1/prompts/{prompt}/move");
+    let second = ada.post("/v1/orgs", json!({ "name": "Second" })).await.expect(201);
+    let second = format!("/v1/orgs/{}/teams", second["org"]["id"].as_str().unwrap());
+    let second = ada.get(&second).await.expect(200)["teams"][0]["id"].clone();
+    let mut calls = vec![
+        ("organization: nothing", ada.post("/v1/orgs", json!({})).await),
+        ("organization: taken", ada.post("/v1/orgs", json!({ "name": "Second" })).await),
+        ("organization: no founder", bob.post("/v1/orgs", json!({ "name": "x" })).await),
+        (
+            "organization: foreign",
+            eve.put(&format!("/v1/orgs/{}", ada.org), json!({ "name": "x" })).await,
+        ),
+        ("organization: no admin", bob.delete(&format!("/v1/orgs/{}", ada.org)).await),
+        ("people: page", ada.get(&format!("/v1/orgs/{}/people?page=0", ada.org)).await),
+        ("people: limit", ada.get(&format!("/v1/orgs/{}/people?limit=101", ada.org)).await),
+        (
+            "person: not there",
+            ada.delete(&format!("/v1/orgs/{}/members/{}", ada.org, eve.id())).await,
+        ),
+        (
+            "person: the last admin",
+            ada.delete(&format!("/v1/orgs/{}/members/{}", ada.org, ada.id())).await,
+        ),
+        ("team: taken", ada.post(&teams, json!({ "name": "Other" })).await),
+        ("team: no admin", bob.post(&teams, json!({ "name": "x" })).await),
+        ("team: default", ada.delete(&own).await),
+        ("team: force", ada.delete(&format!("/v1/teams/{other}?force=maybe")).await),
+        ("member: nothing", add(json!({})).await),
+        ("member: both", add(json!({ "user_id": eve.id(), "email": "eve@example.com" })).await),
+        ("member: bad id", add(json!({ "user_id": "x" })).await),
+        ("member: bad role", add(json!({ "user_id": eve.id(), "role": "owner" })).await),
+        (
+            "member: unknown",
+            add(json!({ "user_id": "00000000-0000-7000-8000-000000000000" })).await,
+        ),
+        ("member: address of others", add(json!({ "email": "eve@example.com" })).await),
+        ("member: already", add(json!({ "user_id": bob.id() })).await),
+        ("member: not in the organization", ada.delete(&format!("{members}/{}", eve.id())).await),
+        (
+            "member: not in the team",
+            ada.delete(&format!("/v1/teams/{other}/members/{}", bob.id())).await,
+        ),
+        ("role: nothing", ada.put(&role(&bob), json!({})).await),
+        ("role: unknown", ada.put(&role(&bob), json!({ "role": "owner" })).await),
+        ("role: no number", ada.put(&role(&bob), json!({ "role": 1 })).await),
+        ("role: the last admin", ada.put(&role(&ada), json!({ "role": "editor" })).await),
+        ("join: a member", ada.post(&ask, json!({})).await),
+        ("join: again", bob.post(&ask, json!({})).await),
+        ("join: foreign", eve.post(&ask, json!({})).await),
+        ("join: long", bob.post(&ask, json!({ "justification": "x".repeat(2001) })).await),
+        ("resolve: nothing", ada.put(&request, json!({})).await),
+        ("resolve: pending", ada.put(&request, json!({ "status": "pending" })).await),
+        ("resolve: foreign", eve.put(&request, json!({ "status": "approved" })).await),
+        ("move: nothing", ada.post(&move_to, json!({})).await),
+        ("move: foreign", ada.post(&move_to, json!({ "team_id": eve.team })).await),
+        ("move: another organization", ada.post(&move_to, json!({ "team_id": second })).await),
+    ];
+    ada.put(&request, json!({ "status": "rejected" })).await.expect(200);
+    calls.push(("resolve: again", ada.put(&request, json!({ "status": "approved" })).await));
+    ada.post(&format!("/v1/teams/{other}/prompts"), json!({ "name": "P" })).await.expect(201);
+    let mut ambiguous = ada.get(&format!("/v1/prompts/{prompt}")).await;
+    for candidate in ambiguous.body["details"]["candidates"].as_array_mut().unwrap() {
+        for (_, value) in candidate.as_object_mut().unwrap() {
+            *value = "[…]".into();
+        }
+    }
+    calls.push(("prompt: in several teams", ambiguous));
+    calls.push(("team: owns prompts", ada.delete(&format!("/v1/teams/{other}")).await));
+    assert_json_snapshot!(table(calls).await);
+}
+
+#[tokio::test]
+async fn of_the_lifecycle() {
+    let (_app, ada, prompt) = world().await;
+    let path = |tail: &str| format!("/v1/prompts/{prompt}{tail}");
+    ada.draft(&prompt, "x").await;
+    let empty = json!({});
+    let mut calls = vec![
+        ("change: live", ada.put(&path("/versions/1"), json!({ "template": "x" })).await),
+        ("delete: live", ada.delete(&path("/versions/1")).await),
+        ("promote: live", ada.post(&path("/versions/1/promote"), empty.clone()).await),
+        ("demote: draft", ada.post(&path("/versions/2/demote"), empty.clone()).await),
+        ("tag: nothing", ada.post(&path("/versions/1/tags"), empty.clone()).await),
+        ("tag: number", ada.post(&path("/versions/1/tags"), json!({ "tag": "12" })).await),
+        ("tag: reserved", ada.post(&path("/versions/1/tags"), json!({ "tag": "Live" })).await),
+        ("tag: characters", ada.post(&path("/versions/1/tags"), json!({ "tag": "a b" })).await),
+        ("tag: not there", ada.delete(&path("/tags/nothing")).await),
+        ("diff: nothing", ada.get(&path("/versions/diff")).await),
+        ("diff: unknown", ada.get(&path("/versions/diff?from=1&to=9")).await),
+        ("payload: nothing", ada.post(&path("/payloads"), empty.clone()).await),
+        ("payload: null", ada.post(&path("/payloads"), json!({ "variables": null })).await),
+        ("payload: a list", ada.post(&path("/payloads"), json!({ "variables": [] })).await),
+        ("payload: bad id", ada.get(&path("/payloads/x")).await),
+        (
+            "payload: unknown",
+            ada.get(&path("/payloads/00000000-0000-7000-8000-000000000000")).await,
+        ),
+    ];
+    ada.post(&path("/versions/2/archive"), empty.clone()).await.expect(200);
+    calls.push(("archive: again", ada.post(&path("/versions/2/archive"), empty.clone()).await));
+    ada.post(&path("/archive"), empty).await.expect(200);
+    calls.push(("change: archived prompt", ada.put(&path(""), json!({ "name": "x" })).await));
+    assert_json_snapshot!(table(calls).await);
+}
+
+#[tokio::test]
+async fn of_a_server_in_trouble() {
+    let app = App::start_with(|settings| {
+        settings.store.backend = px0_config::Backend::Sled;
+        settings.rate_limit.enabled = true;
+        settings.rate_limit.logins_per_minute = 1.try_into().unwrap();
+        settings.http.timeout_ms = 2000;
+    })
+    .await;
+    let nobody = app.anonymous();
+    let login = json!({ "email": "ada@example.com", "password": "x" });
+    nobody.post("/v1/auth/login", login.clone()).await.expect(401);
+    let too_often = nobody.post("/v1/auth/login", login.clone()).await;
+    let too_slow = half_a_request(app.base()).await;
+    app.close_store().await;
+    let calls = vec![
+        ("too often", too_often),
+        ("too slow", too_slow),
+        ("no store", nobody.get("/v1/health").await),
+        (
+            "no store, with a token",
+            app.bearer(&format!("sess_{}", "0".repeat(64))).get("/v1/auth/me").await,
+        ),
+    ];
+    assert_json_snapshot!(table(calls).await);
+    app.abandon();
 }
 
 #[tokio::test]

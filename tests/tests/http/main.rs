@@ -2,8 +2,16 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop where it stands")]
 
 mod bad_input;
+mod enumeration;
 mod guide;
 mod life;
+mod limits;
+mod mail;
 mod matrix;
 mod openapi;
 mod path;
+mod profile;
+mod prompts;
+mod races;
+mod tenancy;
+mod versions;

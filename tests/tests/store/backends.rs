@@ -29,9 +29,6 @@ pub(crate) trait Place: Send + Sync {
 
     /// Whether what is there is there still after it is opened again.
     fn keeps(&self) -> bool;
-
-    /// What the backend finds wrong with itself.
-    async fn check(&self) -> Vec<String>;
 }
 
 /// Every backend that is held to the laws.
@@ -72,10 +69,6 @@ impl Place for Memory {
     fn keeps(&self) -> bool {
         false
     }
-
-    async fn check(&self) -> Vec<String> {
-        Vec::new()
-    }
 }
 
 struct Sled;
@@ -112,11 +105,6 @@ impl Place for Folder {
 
     fn keeps(&self) -> bool {
         true
-    }
-
-    async fn check(&self) -> Vec<String> {
-        let place = self.store.lock().await;
-        place.as_ref().map_or_else(Vec::new, |store| block_in_place(|| store.check()).unwrap())
     }
 }
 

@@ -137,7 +137,7 @@ impl World {
         let last = Self { store, ..self };
         let shown = last.portrait().await;
         audit(&last).await;
-        assert_eq!(last.shared.place.check().await, [""; 0], "the backend finds faults");
+        assert_eq!(last.check().await.unwrap(), [""; 0], "the backend finds faults");
         if last.keeps() {
             let again = last.reopened().await.portrait().await;
             same(&shown, &again, "after the store was opened again");
