@@ -5,7 +5,12 @@
 //! each trait: `accounts`, `tenancy`, `keys`, `prompts`.
 //!
 //! - [`sled`]: embedded, in a folder; what px0 runs on when nothing else is said.
+//! - [`postgres`]: a database, for several px0 at once.
 
+pub mod postgres;
 pub mod sled;
 
-pub use crate::sled::{SledSettings, SledStore};
+pub use crate::{
+    postgres::{PgStore, PostgresSettings},
+    sled::{SledSettings, SledStore},
+};

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use px0_backends::sled::SledSettings;
+use px0_backends::{postgres::PostgresSettings, sled::SledSettings};
 use px0_core::workflows::Policy;
 use px0_render_wasm::RenderSettings;
 use serde::Deserialize;
@@ -53,6 +53,8 @@ pub struct HttpSettings {
 pub enum Backend {
     /// Embedded, in a folder.
     Sled,
+    /// A database, for several px0 at once.
+    Postgres,
     /// None that lasts.
     Memory,
 }
@@ -64,6 +66,8 @@ pub struct StoreSettings {
     pub backend: Backend,
     /// For sled.
     pub sled: SledSettings,
+    /// For Postgres.
+    pub postgres: PostgresSettings,
 }
 
 /// Sessions and codes.

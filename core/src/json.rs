@@ -30,6 +30,15 @@ impl JsonText {
         &self.0
     }
 
+    /// Whether every reader of JSON can be expected to take it: at most 128 levels deep, numbers within what a double holds, and
+    /// no half of a surrogate pair (RFC 8259, sections 8.2 and 9, leave all three to the reader).
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn readable(&self) -> Result<(), serde_json::Error> {
+        serde_json::from_str::<serde_json::Value>(&self.0).map(drop)
+    }
+
     /// Whether the value is an object.
     pub fn is_object(&self) -> bool {
         self.0.starts_with('{')
@@ -100,5 +109,15 @@ mod tests {
         assert_eq!(serde_json::to_string(&json).expect("text"), text);
         assert!(json.is_object());
         assert!(JsonText::parse("{").is_err());
+    }
+
+    #[test]
+    fn what_some_readers_refuse_is_told_apart() {
+        let readable = |text: &str| JsonText::parse(text).expect("json").readable().is_ok();
+        assert!(readable(r#"{"a": [1.5, 12345678901234567890, "\ud83d\ude00"]}"#));
+        assert!(readable(&format!("{}{}", "[".repeat(127), "]".repeat(127))));
+        for text in [r#""\ud800""#, "1e400", &format!("{}{}", "[".repeat(128), "]".repeat(128))] {
+            assert!(!readable(text), "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     clock::Timestamp,
     ids::{KeyId, OrgId, TeamId, UserId},
     name::Name,
+    page::Weigh,
     secret::TokenHash,
     tenancy::Role,
 };
@@ -91,3 +92,5 @@ pub struct ApiKey {
     /// When it was last used, to the minute; `None` when never.
     pub last_used_at: Option<Timestamp>,
 }
+
+impl Weigh for ApiKey {}

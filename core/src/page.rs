@@ -15,7 +15,7 @@ pub struct Page<K> {
     pub after: Option<K>,
 }
 
-/// What a [`Page`] asked for.
+/// What a [`Page`] asked for: no more than that, and less when its things are large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paged<T, K> {
     /// The things, in order.
@@ -24,18 +24,38 @@ pub struct Paged<T, K> {
     pub next: Option<K>,
 }
 
+/// A thing in a list.
+pub trait Weigh {
+    /// About how many bytes of its answer grow with what its author wrote; 0 for what is bounded tightly.
+    fn weight(&self) -> usize {
+        0
+    }
+}
+
 impl<T, K> Paged<T, K> {
-    /// Takes up to one thing more than `limit` from an ordered walk that begins after the page's cursor.
+    /// A page ends early, after at least one thing, when its things weigh more than this: a thousand things of a megabyte each
+    /// must not be read, held and written in one go, while others wait.
+    pub const BYTES: usize = 4 * 1024 * 1024;
+
+    /// Takes a page from an ordered walk that begins after the page's cursor.
     pub fn take<E>(
         limit: usize,
         things: impl Iterator<Item = Result<T, E>>,
         place: impl Fn(&T) -> K,
-    ) -> Result<Self, E> {
-        let mut items = things.take(limit + 1).collect::<Result<Vec<_>, E>>()?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = if more { items.last().map(place) } else { None };
-        Ok(Self { items, next })
+    ) -> Result<Self, E>
+    where
+        T: Weigh,
+    {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        for thing in things {
+            let thing = thing?;
+            bytes += thing.weight();
+            if items.len() == limit || (bytes > Self::BYTES && !items.is_empty()) {
+                return Ok(Self { next: items.last().map(place), items });
+            }
+            items.push(thing);
+        }
+        Ok(Self { items, next: None })
     }
 }
 
@@ -97,6 +117,12 @@ impl Numbered {
 mod tests {
     use super::*;
 
+    impl Weigh for usize {
+        fn weight(&self) -> usize {
+            self * 1024 * 1024
+        }
+    }
+
     #[test]
     fn a_place_survives_its_text_and_nothing_else_is_one() {
         let place = Recent { at: Timestamp::now(), id: Uuid::now_v7() };
@@ -108,9 +134,18 @@ mod tests {
 
     #[test]
     fn a_page_says_whether_there_is_more() {
-        let walk = || (1..=3).map(Ok::<_, ()>);
-        assert_eq!(Paged::take(3, walk(), |n| *n), Ok(Paged { items: vec![1, 2, 3], next: None }));
+        let heavy = [3, 1, 1, 5, 9].map(Ok::<_, ()>);
+        let page = |walk: &[Result<usize, ()>]| Paged::take(9, walk.iter().copied(), |n| *n);
+        assert_eq!(page(&heavy), Ok(Paged { items: vec![3, 1], next: Some(1) }));
+        assert_eq!(page(&heavy[3..]), Ok(Paged { items: vec![5], next: Some(5) }));
+        assert_eq!(page(&heavy[4..]), Ok(Paged { items: vec![9], next: None }));
+
+        let walk = || (1..=3).map(|n: usize| Ok::<_, ()>(n));
         assert_eq!(Paged::take(2, walk(), |n| *n), Ok(Paged { items: vec![1, 2], next: Some(2) }));
+        assert_eq!(
+            Paged::take(2, walk().take(2), |n| *n),
+            Ok(Paged { items: vec![1, 2], next: None })
+        );
         assert_eq!(
             Numbered { page: 2, limit: 2 }.cut(vec![1, 2, 3]),
             Counted { items: vec![3], total: 3 }

@@ -7,6 +7,7 @@ use crate::{
     ids::{PayloadId, PromptId, TeamId},
     json::JsonText,
     name::{Description, Name},
+    page::Weigh,
     slug::Slug,
     tag::TagName,
 };
@@ -19,6 +20,24 @@ pub enum PromptStatus {
     Active,
     /// It renders, but nothing of it can be changed until it is restored.
     Archived,
+}
+
+impl Weigh for Prompt {}
+
+impl Weigh for Payload {
+    fn weight(&self) -> usize {
+        self.variables.as_str().len()
+    }
+}
+
+impl PromptStatus {
+    /// The status as clients see it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Archived => "archived",
+        }
+    }
 }
 
 /// A prompt: a name for a line of versions.

@@ -10,6 +10,7 @@ use crate::{
     ids::{PromptId, VersionId},
     json::JsonText,
     lifecycle::Status,
+    page::Weigh,
     render::EngineName,
     tag::TagName,
 };
@@ -78,6 +79,14 @@ pub struct Version {
     pub published_at: Option<Timestamp>,
     /// Its tags, in byte order.
     pub tags: Vec<TagName>,
+}
+
+impl Weigh for Version {
+    fn weight(&self) -> usize {
+        let json = |json: &Option<JsonText>| json.as_ref().map_or(0, |json| json.as_str().len());
+        let Body { template, model_params, variables_schema, .. } = &self.body;
+        template.len() + json(model_params) + json(variables_schema)
+    }
 }
 
 /// What to change of a draft; `None` leaves it as it is, `Some(None)` clears it.

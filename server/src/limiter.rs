@@ -1,25 +1,35 @@
 //! How often is too often: counted in this process, by account or by address.
 
-use std::{net::IpAddr, num::NonZeroU32};
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
 use px0_config::RateLimitSettings;
-use px0_core::{Email, Error, error::Result};
+use px0_core::{Email, Error, error::Result, ids::UserId};
 
 use crate::error::rate_limited;
 
-/// After so many calls the counters of those who have been quiet long enough are forgotten.
+/// With more counters than this, those of who has been quiet long enough are forgotten now and then.
 const SWEEP_ABOVE: usize = 10_000;
+
+/// So many calls apart: a sweep looks at every counter.
+const SWEEP_EVERY: u32 = 1_024;
 
 /// The counters.
 pub struct Limiter {
     enabled: bool,
     logins: DefaultKeyedRateLimiter<Email>,
     codes: DefaultKeyedRateLimiter<Email>,
+    moves: DefaultKeyedRateLimiter<UserId>,
     registrations: DefaultKeyedRateLimiter<IpAddr>,
+    guesses: DefaultKeyedRateLimiter<IpAddr>,
+    calls: AtomicU32,
 }
 
 impl Limiter {
@@ -30,6 +40,9 @@ impl Limiter {
             enabled: settings.enabled,
             logins: RateLimiter::keyed(Quota::per_minute(settings.logins_per_minute)),
             codes: hourly(settings.codes_per_hour),
+            moves: RateLimiter::keyed(Quota::per_hour(settings.codes_per_hour)),
+            guesses: RateLimiter::keyed(Quota::per_minute(settings.logins_per_minute)),
+            calls: AtomicU32::new(0),
             registrations: RateLimiter::keyed(Quota::per_hour(settings.registrations_per_hour)),
         }
     }
@@ -42,6 +55,17 @@ impl Limiter {
     /// Counts a code that is asked for, whether it will be sent or not.
     pub(crate) fn code(&self, email: &Email) -> Result<()> {
         self.count(&self.codes, email)
+    }
+
+    /// Counts somebody's moving to an address, which is mailed a code: against them and against the address.
+    pub(crate) fn move_to(&self, who: UserId, email: &Email) -> Result<()> {
+        self.count(&self.moves, &who)?;
+        self.code(email)
+    }
+
+    /// Counts a try at a password reset from an address: each costs the hashing of a password.
+    pub(crate) fn guess(&self, from: IpAddr) -> Result<()> {
+        self.count(&self.guesses, &network(from))
     }
 
     /// Counts a registration from an address.
@@ -57,7 +81,8 @@ impl Limiter {
         if !self.enabled {
             return Ok(());
         }
-        if limiter.len() > SWEEP_ABOVE {
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+        if calls.is_multiple_of(SWEEP_EVERY) && limiter.len() > SWEEP_ABOVE {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

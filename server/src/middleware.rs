@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(response.status(), 500);
         let body = axum::body::to_bytes(response.into_body(), 1024).await;
         let expected =
-            r#"{"error":"internal error","code":"internal","details":{"request_id":"abc"}}"#;
+            r#"{"error":"internal server error","code":"internal","details":{"request_id":"abc"}}"#;
         assert_eq!(body.ok().as_deref(), Some(expected.as_bytes()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use px0_backends::sled::SledStore;
+use px0_backends::{postgres::PgStore, sled::SledStore};
 use px0_config::{Backend, Settings};
 use px0_core::{
     memory::MemoryStore,
@@ -112,6 +112,10 @@ async fn open(settings: &Settings) -> Result<SharedStore, StartError> {
             let store = blocking(move || SledStore::open(sled)).await?;
             Ok(Arc::new(store.map_err(|error| StartError::Store(error.to_string()))?))
         }
+        Backend::Postgres => {
+            let store = PgStore::open(settings.store.postgres.clone()).await;
+            Ok(Arc::new(store.map_err(|error| StartError::Store(error.to_string()))?))
+        }
     }
 }
 
@@ -122,10 +126,11 @@ async fn sandbox(settings: &Settings) -> Result<Arc<dyn Renderer>, StartError> {
     Ok(Arc::new(sandbox.map_err(|error| StartError::Sandbox(error.to_string()))?))
 }
 
-/// Where compiled code is kept between starts: in the data folder, which is ours alone.
+/// Where compiled code is kept between starts: in the data folder, which is ours alone. With Postgres there is nothing else in it,
+/// and it may be lost.
 fn cache_dir(settings: &Settings) -> Option<PathBuf> {
     match settings.store.backend {
-        Backend::Sled => Some(settings.store.sled.path.join("compiled")),
+        Backend::Sled | Backend::Postgres => Some(settings.store.sled.path.join("compiled")),
         Backend::Memory => None,
     }
 }

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import uuid
 
 import requests
 import schemathesis
@@ -9,6 +10,7 @@ import schemathesis
 BASE = os.environ["PX0_URL"]
 PASSWORD = "Corr3ct-horse"
 NUMBERS = itertools.count()
+RUN = uuid.uuid4().hex
 
 
 def call(method, path, token, body=None):
@@ -20,30 +22,31 @@ def call(method, path, token, body=None):
 
 def newcomer():
     """Registers somebody and logs them in; the server verifies addresses by itself."""
-    body = {"email": f"somebody{next(NUMBERS)}@example.com", "password": PASSWORD}
+    body = {"email": f"{RUN}{next(NUMBERS)}@example.com", "password": PASSWORD}
     call("POST", "/v1/auth/register", None, body)
     return "Bearer " + call("POST", "/v1/auth/login", None, body)["token"]
 
 
-CALLER = newcomer()
+ADMIN = newcomer()
 # Calls of these end the caller's session or account: each is somebody else's.
 ENDS = {"logout", "deleteMe"}
 # Calls of these would take away what others are about, or close it to them.
-TAKES = {"deleteOrg", "deleteTeam", "deleteAPIKey", "deletePromptPayload", "leaveTeam", "archivePrompt"}
+TAKES = {"deleteOrg", "deleteTeam", "deleteAPIKey", "deletePromptPayload", "leaveTeam", "archivePrompt", "removeOrgMember",
+         "removeTeamMember"}
 
 
 def world():
     """One of everything that a path can name."""
-    org = call("POST", "/v1/orgs", CALLER, {"name": "Schemathesis"})["org"]["id"]
-    team = call("POST", f"/v1/orgs/{org}/teams", CALLER, {"name": "Testers"})["team"]["id"]
-    prompt = call("POST", f"/v1/teams/{team}/prompts", CALLER, {"name": "Subject"})["prompt"]["id"]
+    org = call("POST", "/v1/orgs", ADMIN, {"name": "Schemathesis"})["org"]["id"]
+    team = call("POST", f"/v1/orgs/{org}/teams", ADMIN, {"name": "Testers"})["team"]["id"]
+    prompt = call("POST", f"/v1/teams/{team}/prompts", ADMIN, {"name": "Subject"})["prompt"]["id"]
     for template in ["Hello {{ name }}", "Bye {{ name | default('you') }}"]:
-        call("POST", f"/v1/prompts/{prompt}/versions", CALLER, {"template": template})
+        call("POST", f"/v1/prompts/{prompt}/versions", ADMIN, {"template": template})
     for _ in range(2):
-        call("POST", f"/v1/prompts/{prompt}/versions/2/promote", CALLER)
-    payload = call("POST", f"/v1/prompts/{prompt}/payloads", CALLER, {"variables": {"name": "Ada"}})
-    email = f"somebody{next(NUMBERS)}@example.com"
-    member = call("POST", "/v1/auth/register", CALLER, {"email": email, "password": PASSWORD, "team_id": team})
+        call("POST", f"/v1/prompts/{prompt}/versions/2/promote", ADMIN)
+    payload = call("POST", f"/v1/prompts/{prompt}/payloads", ADMIN, {"variables": {"name": "Ada"}})
+    email = f"{RUN}{next(NUMBERS)}@example.com"
+    member = call("POST", "/v1/auth/register", ADMIN, {"email": email, "password": PASSWORD, "team_id": team})
     return {
         "orgID": org,
         "teamID": team,
@@ -58,6 +61,12 @@ def world():
 
 
 WORLD = world()
+# Who calls: the organization's admin, or a service with a key of this operation.
+OPERATION = os.environ.get("PX0_KEY_OPERATION")
+CALLER = ADMIN
+if OPERATION:
+    body = {"name": "schemathesis", "org_id": WORLD["orgID"], "operation": OPERATION}
+    CALLER = "Bearer " + call("POST", "/v1/api-keys", ADMIN, body)["key"]
 
 
 @schemathesis.auth()
@@ -66,7 +75,7 @@ class Session:
         return CALLER
 
     def set(self, case, data, context):
-        ends = case.operation.definition.raw.get("operationId") in ENDS
+        ends = not OPERATION and case.operation.definition.raw.get("operationId") in ENDS
         case.headers = case.headers or {}
         case.headers["Authorization"] = newcomer() if ends else data
 

@@ -8,14 +8,14 @@ use std::{
 };
 
 use px0_config::{Backend, EmailMode, Settings};
-use px0_core::{ids::OrgId, render::Renderer};
+use px0_core::{ids::OrgId, render::Renderer, store::SharedStore};
 use px0_render_wasm::{RenderSettings, Sandbox};
 use px0_server::Running;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::{Client, Home};
+use crate::{Client, Home, postgres::Database};
 
 /// The password of everybody in these tests.
 pub const PASSWORD: &str = "Corr3ct-horse";
@@ -24,6 +24,7 @@ pub const PASSWORD: &str = "Corr3ct-horse";
 pub struct App {
     base: String,
     folder: Arc<TempDir>,
+    database: Option<Database>,
     running: Option<Running>,
     http: reqwest::Client,
     people: AtomicUsize,
@@ -38,6 +39,21 @@ impl App {
     /// Starts one on sled.
     pub async fn start_on_sled() -> Self {
         Self::start_with(|settings| settings.store.backend = Backend::Sled).await
+    }
+
+    /// Starts one on Postgres, or answers `None` where there is none to test on.
+    pub async fn start_on_postgres() -> Option<Self> {
+        if Database::missing().is_some() {
+            return None;
+        }
+        let database = Database::take().await;
+        let mut app = Self::start_with(|settings| {
+            settings.store.backend = Backend::Postgres;
+            settings.store.postgres = database.settings();
+        })
+        .await;
+        app.database = Some(database);
+        Some(app)
     }
 
     /// Starts one with other settings.
@@ -57,7 +73,14 @@ impl App {
         let running = px0_server::start(settings).await.unwrap();
         let base = format!("http://{}", running.addr);
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { base, folder, running: Some(running), http, people: AtomicUsize::new(0) }
+        Self {
+            base,
+            folder,
+            database: None,
+            running: Some(running),
+            http,
+            people: AtomicUsize::new(0),
+        }
     }
 
     /// Where it listens: `http://127.0.0.1:…`.
@@ -68,6 +91,11 @@ impl App {
     /// The three lines it says at its start.
     pub fn summary(&self) -> String {
         self.running.as_ref().unwrap().summary()
+    }
+
+    /// The store that it runs on.
+    pub fn store(&self) -> &SharedStore {
+        self.running.as_ref().unwrap().store()
     }
 
     /// Takes the store away from under the server.

@@ -17,6 +17,7 @@
 
 mod app;
 mod client;
+pub mod postgres;
 mod team;
 
 pub use app::{App, PASSWORD};

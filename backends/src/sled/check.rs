@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use px0_core::{
-    ids::{OrgId, PromptId, TeamId},
+    ids::{JoinRequestId, OrgId, PromptId, TeamId, UserId},
     key::ApiKey,
     prompt::Payload,
     store::{Result, StoreError},
-    tenancy::{JoinRequest, Org, Role, Team},
+    tenancy::{JoinRequest, Org, RequestStatus, Role, Team},
     user::{Account, Session},
 };
 
@@ -31,6 +31,7 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
         rules.orgs.insert(org.id);
     })?;
     check.records::<Team>(view, b'T', |rules, team| {
+        rules.homes.insert(team.id, team.org_id);
         if team.is_default {
             rules.defaults.push(team.org_id);
         }
@@ -38,8 +39,13 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
     check.records::<Place>(view, b'm', |rules, place| {
         *rules.run.entry(place.membership.team).or_default() |=
             place.membership.role == Role::Admin;
+        rules.people.insert((place.membership.org, place.user));
     })?;
-    check.records::<JoinRequest>(view, b'J', |_, _| {})?;
+    check.records::<JoinRequest>(view, b'J', |rules, request| {
+        if request.status == RequestStatus::Pending {
+            rules.asking.push((request.id, request.team_id, request.user_id));
+        }
+    })?;
     check.records::<ApiKey>(view, b'K', |_, _| {})?;
     check.records::<Line>(view, b'P', |rules, line| {
         rules.counted.insert(line.prompt.id, line.last_number);
@@ -71,6 +77,11 @@ struct Rules {
     defaults: Vec<OrgId>,
     /// Teams with members, and whether one of them is an admin.
     run: BTreeMap<TeamId, bool>,
+    /// Who belongs to which organization.
+    people: BTreeSet<(OrgId, UserId)>,
+    /// The organization of each team.
+    homes: BTreeMap<TeamId, OrgId>,
+    asking: Vec<(JoinRequestId, TeamId, UserId)>,
     counted: BTreeMap<PromptId, u32>,
     given: BTreeMap<PromptId, u32>,
 }
@@ -124,7 +135,16 @@ impl Check {
     }
 
     fn rules(&mut self) {
-        let Rules { orgs, defaults, run, counted, given } = std::mem::take(&mut self.rules);
+        let Rules { orgs, defaults, run, people, homes, asking, counted, given } =
+            std::mem::take(&mut self.rules);
+        for (request, team, user) in asking {
+            if !homes.get(&team).is_some_and(|org| people.contains(&(*org, user))) {
+                self.problem(
+                    &keyspace::request(request),
+                    "is of somebody outside the organization",
+                );
+            }
+        }
         for org in orgs {
             let count = defaults.iter().filter(|of| **of == org).count();
             if count != 1 {

@@ -42,6 +42,14 @@ pub(super) fn withdraw_from(tx: &mut Tx<'_>, org: OrgId, user: UserId) -> Result
     Ok(())
 }
 
+/// Only who belongs to the organization may ask to join its teams.
+pub(super) fn withdraw_who_left(tx: &mut Tx<'_>, org: OrgId, user: UserId) -> Result<()> {
+    match tx.is_person(org, user)? {
+        true => Ok(()),
+        false => withdraw_from(tx, org, user),
+    }
+}
+
 pub(super) fn answer(
     tx: &mut Tx<'_>,
     request: &JoinRequest,

@@ -16,7 +16,7 @@ use super::{
     SledStore, keyspace,
     members::{find_new, must_be_no_org_named, must_be_no_team_named},
     records::Place,
-    requests::{answer, inbox, withdraw_from},
+    requests::{answer, inbox, withdraw_from, withdraw_who_left},
     rule,
 };
 
@@ -160,10 +160,13 @@ impl Tenancy for SledStore {
 
     async fn delete_team(&self, _: Stamp, team: TeamId, force: bool) -> Result<()> {
         self.write(move |tx| {
-            rule(!tx.team(team)?.is_default, Refusal::DefaultTeam)?;
+            let found = tx.team(team)?;
+            rule(!found.is_default, Refusal::DefaultTeam)?;
             let owns = tx.scan(&keyspace::prompts_in(team))?.next().transpose()?.is_some();
             rule(force || !owns, Refusal::TeamOwnsPrompts)?;
-            tx.drop_team(team)
+            let members = tx.members_of(team)?;
+            tx.drop_team(team)?;
+            members.into_iter().try_for_each(|(user, _)| withdraw_who_left(tx, found.org_id, user))
         })
         .await
     }
@@ -222,11 +225,7 @@ impl Tenancy for SledStore {
             let place = tx.place(team.id, user)?.ok_or(Thing::Member)?;
             tx.may_leave(&place)?;
             tx.remove(&place)?;
-            // Only who belongs to the organization may ask to join its teams.
-            match tx.is_person(team.org_id, user)? {
-                true => Ok(()),
-                false => withdraw_from(tx, team.org_id, user),
-            }
+            withdraw_who_left(tx, team.org_id, user)
         })
         .await
     }

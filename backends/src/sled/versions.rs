@@ -185,13 +185,11 @@ impl Tx<'_> {
         change: BodyChange,
     ) -> Result<Version> {
         let (line, head) = self.version(version)?;
-        if !change.is_empty() {
-            line.must_be_active()?;
-        }
-        rule(head.status == Status::Draft, Refusal::NotDraftToChange)?;
         if change.is_empty() {
             return self.show(head);
         }
+        line.must_be_active()?;
+        rule(head.status == Status::Draft, Refusal::NotDraftToChange)?;
         let old = self.text(version)?;
         let mut body = old.body.clone();
         change.apply(&mut body);

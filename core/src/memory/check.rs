@@ -71,6 +71,13 @@ impl State {
             if !self.teams.contains_key(&team) || !self.accounts.contains_key(&user) {
                 problems.push(format!("join request {} of what is gone", request.id));
             }
+            let is_person = self
+                .teams
+                .get(&team)
+                .is_some_and(|team| self.people_of(team.org_id).contains(&user));
+            if request.status == RequestStatus::Pending && !is_person {
+                problems.push(format!("join request {} is of an outsider", request.id));
+            }
             if request.status == RequestStatus::Pending && !pending.insert((team, user)) {
                 problems.push(format!("join request {} is pending twice", request.id));
             }

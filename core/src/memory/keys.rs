@@ -1,3 +1,5 @@
+use std::convert::Infallible;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
@@ -5,7 +7,7 @@ use crate::{
     clock::Timestamp,
     ids::{KeyId, OrgId},
     key::{ApiKey, KeyScope},
-    page::{Page, Paged, Recent},
+    page::{Page, Paged, Recent, Weigh},
     secret::TokenHash,
     store::{KeyFilter, Keys, Result, Stamp, Thing},
 };
@@ -59,7 +61,7 @@ impl Keys for MemoryStore {
 }
 
 /// A page of things, newest first.
-pub(super) fn newest_first<'a, T: Clone + 'a>(
+pub(super) fn newest_first<'a, T: Clone + Weigh + 'a>(
     things: impl Iterator<Item = &'a T>,
     place: impl Fn(&T) -> Recent,
     page: Page<Recent>,
@@ -67,8 +69,7 @@ pub(super) fn newest_first<'a, T: Clone + 'a>(
     let mut things: Vec<_> =
         things.filter(|thing| page.after.is_none_or(|after| place(thing) < after)).collect();
     things.sort_by_key(|thing| std::cmp::Reverse(place(thing)));
-    let more = things.len() > page.limit;
-    things.truncate(page.limit);
-    let next = things.last().filter(|_| more).map(|last| place(last));
-    Paged { items: things.into_iter().cloned().collect(), next }
+    let things = things.into_iter().map(|thing| Ok::<_, Infallible>(thing.clone()));
+    let Ok(page) = Paged::take(page.limit, things, place);
+    page
 }

@@ -146,15 +146,14 @@ impl Prompts for MemoryStore {
     ) -> Result<Version> {
         let mut state = self.0.lock();
         let (line, number) = state.line_of(version)?;
-        if !change.is_empty() {
-            line.must_be_active()?;
+        if change.is_empty() {
+            return line.shown(number);
         }
+        line.must_be_active()?;
         let version = line.versions.get_mut(&number).ok_or(Thing::Version)?;
         rule(version.status == Status::Draft, Refusal::NotDraftToChange)?;
-        if !change.is_empty() {
-            change.apply(&mut version.body);
-            version.updated_at = stamp.at;
-        }
+        change.apply(&mut version.body);
+        version.updated_at = stamp.at;
         line.shown(number)
     }
 

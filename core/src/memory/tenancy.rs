@@ -144,7 +144,12 @@ impl Tenancy for MemoryStore {
         rule(!state.team(team)?.is_default, Refusal::DefaultTeam)?;
         let owns = state.prompts.values().any(|line| line.prompt.team_id == team);
         rule(force || !owns, Refusal::TeamOwnsPrompts)?;
+        let org = state.team(team)?.org_id;
+        let members: Vec<_> = state.seats_in(team).map(|(user, _)| user).collect();
         state.drop_team(team);
+        for user in members {
+            state.withdraw_who_left(org, user);
+        }
         Ok(())
     }
 
@@ -199,12 +204,7 @@ impl Tenancy for MemoryStore {
         }
         state.may_leave(&team, user)?;
         state.members.remove(&(team.id, user));
-        if !state.people_of(team.org_id).contains(&user) {
-            let teams: Vec<_> = state.teams_in(team.org_id).map(|team| team.id).collect();
-            for team in teams {
-                state.withdraw(team, user);
-            }
-        }
+        state.withdraw_who_left(team.org_id, user);
         Ok(())
     }
 
@@ -292,6 +292,16 @@ impl State {
     fn withdraw(&mut self, team: TeamId, user: UserId) {
         if let Some(request) = self.pending(team, user) {
             self.requests.remove(&request);
+        }
+    }
+
+    /// Takes somebody's pending requests away, if they are in no team of the organization any more.
+    fn withdraw_who_left(&mut self, org: OrgId, user: UserId) {
+        if !self.people_of(org).contains(&user) {
+            let teams: Vec<_> = self.teams_in(org).map(|team| team.id).collect();
+            for team in teams {
+                self.withdraw(team, user);
+            }
         }
     }
 

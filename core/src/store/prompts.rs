@@ -101,8 +101,8 @@ pub trait Prompts: Send + Sync + 'static {
     /// Changes a draft.
     ///
     /// # Behavior
-    /// - Anything but a draft is `NotDraftToChange`, also when nothing is to be changed.
-    /// - An empty change changes nothing, `updated_at` included, and is fine in an archived prompt.
+    /// - Anything but a draft is `NotDraftToChange`.
+    /// - An empty change changes nothing, `updated_at` included, and is fine for any version and in an archived prompt.
     async fn update_version(
         &self,
         stamp: Stamp,

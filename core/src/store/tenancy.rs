@@ -86,6 +86,7 @@ pub trait Tenancy: Send + Sync + 'static {
     /// # Behavior
     /// - The Default Team is refused: `DefaultTeam`.
     /// - A team that owns prompts is `TeamOwnsPrompts`, unless `force`: then they go too, with versions, tags and payloads.
+    /// - Whose last team of the organization it was, loses their pending join requests there too.
     async fn delete_team(&self, stamp: Stamp, team: TeamId, force: bool) -> Result<()>;
 
     /// The members of a team, by address.

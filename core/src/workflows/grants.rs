@@ -146,11 +146,13 @@ impl Px0 {
         let may = seen(caller.may_on_team(operation, team.org_id, team.id, Thing::Team))?;
         let is_member = self.store.role(team.id, user).await?.is_some();
         let in_org = is_member || self.store.is_person(team.org_id, user).await?;
-        if in_org && !is_member {
+        // Only who would take somebody out is told that they are not even in the organization: the contract's words.
+        let outsider_is_named = operation == Operation::RemoveTeamMember && !in_org;
+        if !is_member && !outsider_is_named {
             return Err(Thing::Member.into());
         }
         may?;
-        if !in_org {
+        if !is_member {
             return Err(Refusal::NotInOrganization.into());
         }
         Ok(Grant { caller, on: (team, user) })

@@ -44,7 +44,7 @@ pub struct Policy {
     pub code_ttl: Duration,
     /// Whether addresses need no proof: people can log in right after registering.
     pub auto_verify: bool,
-    /// Largest template, in bytes.
+    /// Largest template, in bytes: also of a version's parameters and of its schema.
     pub max_template: usize,
     /// Largest variables, in bytes: of a render and of a payload.
     pub max_variables: usize,

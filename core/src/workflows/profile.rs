@@ -3,7 +3,7 @@ use crate::{
     error::{Code, Error, Result},
     ids::TeamId,
     password::Password,
-    store::Thing,
+    store::{StoreError, Thing},
     tenancy::{Org, Role, Team},
     user::User,
     workflows::{Grant, Px0},
@@ -59,7 +59,11 @@ impl Px0 {
             hash,
             &person.session,
         );
-        Ok(changed.await?)
+        changed.await.map_err(|error| match error {
+            // Changed or forgotten while the given one was being checked: it is not the present one any more.
+            StoreError::Missing(Thing::User) => wrong(),
+            other => other.into(),
+        })
     }
 
     /// Forgets the caller.

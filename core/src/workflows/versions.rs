@@ -49,6 +49,7 @@ impl Px0 {
         let engine = new.engine.unwrap_or_default();
         self.check_engine(&engine)?;
         self.check_template(prompt.org, &engine, &new.template).await?;
+        self.check_params(new.model_params.as_ref())?;
         self.check_schema(prompt.org, new.variables_schema.as_ref()).await?;
         let body = Body {
             template: new.template.into(),
@@ -97,6 +98,9 @@ impl Px0 {
                 change.template.as_ref().unwrap_or(&body.template),
             )
             .await?;
+        }
+        if let Some(params) = &change.model_params {
+            self.check_params(params.as_ref())?;
         }
         if let Some(schema) = &change.variables_schema {
             self.check_schema(on.found.org, schema.as_ref()).await?;
@@ -200,6 +204,15 @@ impl Px0 {
         let checked =
             self.renderer.check(tenant, engine, template).await.map_err(Error::internal)?;
         checked.map_err(|error| invalid_template(&error))
+    }
+
+    fn check_params(&self, params: Option<&JsonText>) -> Result<()> {
+        match params {
+            Some(params) if params.as_str().len() > self.policy.max_template => {
+                Err(Error::too_large("model_params", self.policy.max_template))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn check_schema(&self, tenant: OrgId, schema: Option<&JsonText>) -> Result<()> {

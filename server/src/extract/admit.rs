@@ -10,7 +10,7 @@ use px0_core::{
     caller::{Caller, unauthorized},
 };
 
-use super::body;
+use super::{body, query::Params};
 use crate::{App, error::ApiError};
 
 /// What a route is, for what runs around its handler.
@@ -53,6 +53,7 @@ async fn enter(app: &App, operation: Operation, request: Request) -> Result<Requ
     if waited {
         caller = who(app, operation, &parts.headers).await?;
     }
+    Params::of(&parts)?;
     parts.extensions.insert(caller);
     parts.extensions.insert(read);
     Ok(Request::from_parts(parts, axum::body::Body::empty()))

@@ -204,8 +204,18 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// An object, as it was sent, if it is given.
+    /// An object that will be kept, as it was sent, if it is given: one that other readers can be given later.
     pub(crate) fn object(&self, name: &str) -> Result<Option<JsonText>> {
+        let json = self.passing_object(name)?;
+        if let Some(Err(error)) = json.as_ref().map(JsonText::readable) {
+            let message = format!("{name} cannot be kept: {error}");
+            return Err(Error::field(Code::InvalidField, name, message));
+        }
+        Ok(json)
+    }
+
+    /// An object that is only handed on, as it was sent, if it is given: whoever gets it looks into it.
+    pub(crate) fn passing_object(&self, name: &str) -> Result<Option<JsonText>> {
         let Some(raw) = self.given(name) else { return Ok(None) };
         let json = JsonText::from_raw(raw);
         if json.is_object() {

@@ -1,6 +1,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
+use percent_encoding::percent_decode_str;
 use px0_core::{
     Code, Error, TagName,
     error::Result,
@@ -20,6 +21,9 @@ pub(crate) struct Params(Vec<(String, String)>);
 impl Params {
     pub(crate) fn of(parts: &Parts) -> Result<Self> {
         let query = parts.uri.query().unwrap_or_default();
+        if percent_decode_str(query).decode_utf8().is_err() {
+            return Err(Error::new(Code::InvalidQuery, "the query must be UTF-8"));
+        }
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
             return Err(Error::new(Code::NulCharacter, "the query must not have NUL characters"));

@@ -73,7 +73,7 @@ fn document(routes: &[(Method, Route)]) -> Value {
 }
 
 fn operation(route: Route) -> Value {
-    let Doc { summary, query, body, success, errors } = operations::of(route.operation);
+    let Doc { summary, note, query, body, success, errors } = operations::of(route.operation);
     let rule = route.operation.rule();
     let mut parameters = path_parameters(route.path);
     parameters.extend(query.into_iter().map(|(name, required, schema)| {
@@ -88,6 +88,12 @@ fn operation(route: Route) -> Value {
     }
     let mut responses = Map::new();
     responses.insert(success.0.to_string(), answer(success.0, success.1));
+    if route.operation.tag() == "Prompt Renders" {
+        responses["200"]["headers"]["Server-Timing"] = json!({
+            "schema": schemas::text(), "required": true,
+            "description": "`render;dur=` and the milliseconds that the render took.",
+        });
+    }
     for status in statuses(route, rule, body.is_some(), errors) {
         responses.insert(status.to_string(), answer(status, Some(schemas::named("Error"))));
     }
@@ -95,7 +101,7 @@ fn operation(route: Route) -> Value {
         "operationId": route.operation.id(),
         "tags": [route.operation.tag()],
         "summary": summary,
-        "description": who(rule),
+        "description": (format!("{} {note}", who(rule)).trim()),
         "security": security(rule.callers),
         "responses": responses,
     });
@@ -159,9 +165,14 @@ fn answer(status: u16, schema: Option<Value>) -> Value {
     if let Some(schema) = schema {
         answer["content"] = json!({ "application/json": { "schema": schema } });
     }
+    answer["headers"] = json!({ "X-Request-Id": {
+        "schema": schemas::text(), "required": true,
+        "description": "What finds the request in the server's log: the caller's own, if it sent one.",
+    } });
     if status == 429 {
-        answer["headers"] =
-            json!({ "Retry-After": { "schema": schemas::count(), "description": "Seconds." } });
+        answer["headers"]["Retry-After"] = json!({
+            "schema": schemas::count(), "required": true, "description": "Seconds.",
+        });
     }
     answer
 }

@@ -13,6 +13,8 @@ use crate::extract::LAST_PAGE;
 /// An operation, as a page shows it.
 pub(super) struct Doc {
     pub summary: &'static str,
+    /// Who may, where that is more than a row of the access table.
+    pub note: &'static str,
     pub query: Vec<(&'static str, bool, Value)>,
     pub body: Option<Value>,
     pub success: (u16, Option<Value>),
@@ -21,11 +23,18 @@ pub(super) struct Doc {
 }
 
 fn doc(summary: &'static str, status: u16, answer: Value) -> Doc {
-    Doc { summary, query: Vec::new(), body: None, success: (status, Some(answer)), errors: &[] }
+    Doc {
+        summary,
+        note: "",
+        query: Vec::new(),
+        body: None,
+        success: (status, Some(answer)),
+        errors: &[],
+    }
 }
 
 fn gone(summary: &'static str) -> Doc {
-    Doc { summary, query: Vec::new(), body: None, success: (204, None), errors: &[] }
+    Doc { summary, note: "", query: Vec::new(), body: None, success: (204, None), errors: &[] }
 }
 
 impl Doc {
@@ -41,6 +50,11 @@ impl Doc {
 
     fn needs_query(mut self, name: &'static str, schema: Value) -> Self {
         self.query.push((name, true, schema));
+        self
+    }
+
+    fn note(mut self, note: &'static str) -> Self {
+        self.note = note;
         self
     }
 
@@ -117,6 +131,7 @@ pub(super) fn of(operation: Op) -> Doc {
                 &[("email", email()), ("password", password())],
                 &[("team_id", or_null(id()))],
             ))
+            .note("With a token, needs an admin of an organization, who registers people into its teams.")
             .fails(&[401, 403, 404, 409, 429]),
         Op::Login => doc(
             "Login",
@@ -137,11 +152,12 @@ pub(super) fn of(operation: Op) -> Doc {
         Op::ResetPassword => {
             doc("Reset password", 200, object(&[("message", text()), ("email", text())]))
                 .takes(object(&[("code", text()), ("new_password", password())]))
+                .fails(&[429])
         }
         Op::Me => doc("Me", 200, one("user", "User")),
         Op::UpdateMe => doc("Update me", 200, one("user", "User"))
             .takes(object(&[("email", email())]))
-            .fails(&[409]),
+            .fails(&[409, 429]),
         Op::DeleteMe => gone("Delete me").fails(&[409]),
         Op::ChangePassword => doc("Change password", 200, message())
             .takes(object(&[("current_password", text()), ("new_password", password())]))
@@ -154,7 +170,8 @@ pub(super) fn of(operation: Op) -> Doc {
             .fails(&[409]),
         Op::GetAdminInbox => doc("Get admin inbox", 200, many("inbox", "InboxItem")),
         Op::ResolveJoinRequest => doc("Resolve join request", 200, named("JoinRequest"))
-            .takes(object(&[("status", words(&["approved", "rejected"]))])),
+            .takes(object(&[("status", words(&["approved", "rejected"]))]))
+            .note("Needs an admin of the team or of the organization; for others the request is not there."),
         Op::CreateOrg => doc("Create organization", 201, one("org", "Org"))
             .takes(object(&[("name", name())]))
             .fails(&[409]),
@@ -172,7 +189,10 @@ pub(super) fn of(operation: Op) -> Doc {
             .takes(object(&[("name", name())]))
             .fails(&[409]),
         Op::DeleteTeam => {
-            gone("Delete team").query("force", words(&["true", "false"])).fails(&[409])
+            gone("Delete team")
+                .query("force", words(&["true", "false"]))
+                .note("With `force`, which deletes the team's prompts too: needs admin of the team.")
+                .fails(&[409])
         }
         Op::ListTeamMembers => {
             doc("List team members", 200, counted("members", "TeamMember")).by_page()
@@ -187,11 +207,14 @@ pub(super) fn of(operation: Op) -> Doc {
         Op::CreateApiKey => doc("Create an API key", 201, named("NewAPIKey")).takes(request(
             &[("name", name()), ("org_id", id())],
             &[("team_ids", or_null(list(id()))), ("operation", or_null(key_operation()))],
-        )),
+        ))
+        .note("Needs an admin of every team that the key is limited to; for a key without `team_ids`, which is good for the whole organization, an admin of that."),
         Op::ListApiKeys => doc("List API keys", 200, page_of("api_keys", "APIKey"))
+            .note("An admin of the organization sees all keys, an admin of teams those that are limited to teams of theirs; others are refused.")
             .needs_query("org_id", id())
             .by_cursor(place()),
-        Op::DeleteApiKey => gone("Delete an API key"),
+        Op::DeleteApiKey => gone("Delete an API key")
+            .note("Needs an admin who can list the key: of the organization, or of every team that the key is limited to."),
         Op::CreatePrompt => doc("Create a prompt", 201, one("prompt", "Prompt"))
             .takes(request(
                 &[("name", name())],

@@ -83,8 +83,7 @@ pub(super) fn email() -> Value {
 pub(super) fn password() -> Value {
     json!({
         "type": "string", "format": "password", "minLength": 8, "maxLength": 1024,
-        "pattern": r"^(?=[\s\S]*[A-Z])(?=[\s\S]*[a-z])(?=[\s\S]*[0-9])(?=[\s\S]*[^A-Za-z0-9\s])",
-        "description": "With an upper-case and a lower-case letter, a digit and a special character.",
+        "description": "With an upper-case and a lower-case letter, a digit and a character that is neither letter, digit nor space.",
     })
 }
 

@@ -171,8 +171,10 @@ pub(crate) struct WasReset {
 
 pub(crate) async fn reset_password(
     State(app): State<App>,
+    Peer(peer): Peer,
     Body(reset): Body<Reset>,
 ) -> ApiResult<Json<WasReset>> {
+    app.limiter.guess(peer)?;
     let user = app.px0.reset_password(reset.code.trim(), reset.password).await?;
     Ok(Json(WasReset { message: "password reset; please log in", email: user.email }))
 }

@@ -35,6 +35,10 @@ pub(crate) async fn update(
     Granted(who): Granted<()>,
     Body(NewAddress(email)): Body<NewAddress>,
 ) -> ApiResult<Named<User>> {
+    let user = &who.caller().person()?.user;
+    if user.email != email {
+        app.limiter.move_to(user.id, &email)?;
+    }
     Ok(Named("user", app.px0.change_email(&who, email).await?))
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Variables(JsonText);
 impl FromFields for Variables {
     fn from_fields(fields: &Fields<'_>) -> Result<Self> {
         fields.not_null("variables")?;
-        match fields.object("variables")? {
+        match fields.passing_object("variables")? {
             Some(variables) => Ok(Self(variables)),
             None => JsonText::parse("{}").map(Self).map_err(px0_core::Error::internal),
         }

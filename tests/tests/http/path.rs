@@ -185,6 +185,13 @@ async fn from_registration_to_render_on_sled() {
 }
 
 #[tokio::test]
+async fn from_registration_to_render_on_postgres() {
+    if let Some(app) = App::start_on_postgres().await {
+        from_registration_to_render(&app).await;
+    }
+}
+
+#[tokio::test]
 async fn an_absent_body_is_an_empty_object() {
     let app = App::start().await;
     let ada = app.founder("ada").await;

@@ -133,7 +133,7 @@ async fn somebody_stays_in_charge_when_all_step_down_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_guesses_at_once_are_five_tries() {
+async fn after_a_hundred_wrong_guesses_at_once_the_right_one_is_too_late() {
     let app = App::start_on_sled().await;
     let nobody = app.anonymous();
     let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });

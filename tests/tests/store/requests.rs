@@ -23,6 +23,7 @@ pub(crate) const LAWS: &[Law] = laws![
     a_request_is_answered_once,
     approving_who_is_in_by_now_changes_nothing_but_the_request,
     a_request_that_is_not_there_is_not_answered,
+    who_leaves_the_organization_with_a_deleted_team_asks_no_more,
 ];
 
 async fn a_request_is_kept_as_it_was_made(w: World) {
@@ -193,4 +194,15 @@ async fn a_request_that_is_not_there_is_not_answered(w: World) {
     let request = w.new_request(&home.team, &home.admin);
     let attempt = w.resolve_join_request(w.stamp(), request.id, true);
     w.refuses(Thing::JoinRequest, attempt).await;
+}
+
+async fn who_leaves_the_organization_with_a_deleted_team_asks_no_more(w: World) {
+    let home = w.home("acme").await;
+    let (red, blue) = (w.team_in(&home, "red").await, w.team_in(&home, "blue").await);
+    let (bob, eve) = (w.editor(&red, "bob").await, w.editor(&red, "eve").await);
+    w.join(&home.team, &eve, Role::Viewer).await;
+    let (gone, kept) = (w.ask(&blue, &bob).await, w.ask(&blue, &eve).await);
+    w.delete_team(w.stamp(), red.id, false).await.unwrap();
+    assert_eq!(w.join_request(gone.id).await.unwrap(), None);
+    assert_eq!(w.join_request(kept.id).await.unwrap(), Some(kept));
 }

@@ -3,6 +3,8 @@
 use px0_core::{
     Description, Email,
     json::JsonText,
+    page::Page,
+    prompt::Payload,
     store::Refusal,
     tag::Selector,
     version::{Body, BodyChange, VersionFilter},
@@ -18,6 +20,7 @@ pub(crate) const LAWS: &[Law] = laws![
     a_draft_grows_and_shrinks_through_all_sizes,
     large_payloads_are_kept,
     long_names_and_addresses_are_kept,
+    a_page_of_large_things_ends_early_and_goes_on,
 ];
 
 /// As much text as this, no two pages of it the same.
@@ -94,4 +97,30 @@ async fn long_names_and_addresses_are_kept(w: World) {
     let address = Email::parse(&format!("{}@{domain}", "l".repeat(64))).unwrap();
     let changed = w.change_email(w.stamp(), home.admin.id, address.clone(), true).await.unwrap();
     assert_eq!(w.account_by_email(&address).await.unwrap().unwrap().user, changed);
+}
+
+async fn a_page_of_large_things_ends_early_and_goes_on(w: World) {
+    let prompt = prompt(&w).await;
+    let large = JsonText::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20))).unwrap();
+    let body = Body { model_params: Some(large.clone()), ..body("x") };
+    let mut made = Vec::new();
+    for _ in 0..6 {
+        w.create_version(w.stamp(), prompt.id, w.new_version_id(), body.clone()).await.unwrap();
+        let payload = Payload { variables: large.clone(), ..w.new_payload(&prompt, "{}") };
+        made.push(payload.id);
+        w.create_payload(w.stamp(), payload).await.unwrap();
+    }
+    let filter = VersionFilter::default();
+    let first = w.versions(prompt.id, &filter, all()).await.unwrap();
+    let numbers: Vec<_> = first.items.iter().map(|version| version.number).collect();
+    assert_eq!((numbers, first.next), (vec![6, 5, 4], Some(4)));
+    let rest = w.versions(prompt.id, &filter, Page { after: first.next, ..all() }).await.unwrap();
+    assert_eq!((rest.items.len(), rest.next), (3, None));
+    made.reverse();
+    let first = w.payloads(prompt.id, all()).await.unwrap();
+    let rest = Page { after: first.next, ..all() };
+    let rest = w.payloads(prompt.id, rest).await.unwrap();
+    assert_eq!((first.items.len(), rest.items.len(), rest.next), (3, 3, None));
+    let walked: Vec<_> = first.items.iter().chain(&rest.items).map(|payload| payload.id).collect();
+    assert_eq!(walked, made);
 }

@@ -1,0 +1,177 @@
+//! Postgres: one database, any number of px0 in front of it.
+//!
+//! Rules that two writers at once could break are constraints of the schema (`migrations/`) or are kept under row locks, and the
+//! locks are always taken in this order, so that nobody waits in a circle: organizations by id, teams, users, prompts. What
+//! changes an organization's people, teams or keys locks the organization; what changes a prompt locks the prompt.
+//! Everything reads committed rows: each statement sees what was committed before it began, and what a lock protects
+//! is read after the lock is had.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use async_trait::async_trait;
+use px0_core::{
+    page::Paged,
+    store::{Refusal, Result, Store, StoreError},
+};
+use sqlx::{
+    ConnectOptions as _, PgConnection, PgPool, Postgres, Transaction,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+mod accounts;
+mod check;
+mod error;
+mod keys;
+mod locks;
+mod members;
+mod prompts;
+mod requests;
+mod rows;
+mod settings;
+mod tenancy;
+mod versions;
+
+pub use settings::PostgresSettings;
+
+use error::PgError;
+
+/// The schema, step by step.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// What the inside of this backend answers.
+type PgResult<T> = std::result::Result<T, PgError>;
+
+/// Postgres.
+///
+/// What was acknowledged is committed, and kept as the database keeps what is committed (`synchronous_commit`). While the
+/// database cannot be reached, everything is [`StoreError::Unavailable`].
+pub struct PgStore {
+    pool: PgPool,
+    /// Where: without the secret in it.
+    place: String,
+}
+
+impl PgStore {
+    /// Connects, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be used: the URL is none, it does not answer or does not let px0 in,
+    /// or a newer px0 has changed the schema.
+    pub async fn open(settings: PostgresSettings) -> Result<Self> {
+        let options = options(&settings)?;
+        let place = format!(
+            "{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or_else(|| options.get_username())
+        );
+        let unusable = |why: String| StoreError::Unavailable(format!("postgres at {place}: {why}"));
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections.get())
+            .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+            .connect_with(options)
+            .await
+            .map_err(|error| unusable(error.to_string()))?;
+        MIGRATIONS.run(&pool).await.map_err(|error| unusable(migration_failed(&error)))?;
+        Ok(Self { pool, place })
+    }
+
+    /// A transaction; what it did is undone unless it is committed.
+    async fn begin(&self) -> PgResult<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// A transaction that only reads, and sees one moment however many statements it takes.
+    async fn one_moment(&self) -> PgResult<Transaction<'static, Postgres>> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Ok(self.pool.begin_with(begin).await?)
+    }
+}
+
+fn options(settings: &PostgresSettings) -> Result<PgConnectOptions> {
+    if settings.url.is_empty() {
+        return Err(StoreError::Unavailable(
+            "set store.postgres.url, such as postgres://px0:secret@localhost/px0".to_owned(),
+        ));
+    }
+    let options = PgConnectOptions::from_str(&settings.url).map_err(|error| {
+        // The driver's words may repeat the URL, which has a password in it.
+        let why = error.to_string().replace(&settings.url, "…");
+        StoreError::Unavailable(format!("store.postgres.url is not a URL of Postgres: {why}"))
+    })?;
+    let timeout = settings.statement_timeout_ms.to_string();
+    Ok(options
+        .application_name("px0")
+        .options([
+            ("statement_timeout", timeout.as_str()),
+            ("lock_timeout", timeout.as_str()),
+            ("idle_in_transaction_session_timeout", "60000"),
+            ("default_transaction_isolation", "read committed"),
+        ])
+        .disable_statement_logging())
+}
+
+/// What an operator can do about a schema that cannot be used.
+fn migration_failed(error: &MigrateError) -> String {
+    match error {
+        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => format!(
+            "its schema has migration {version}, which this px0 does not know: a newer px0 was here; run that one"
+        ),
+        MigrateError::VersionMismatch(version) => {
+            format!(
+                "its migration {version} is not the one this px0 has: it was made by another program"
+            )
+        }
+        other => format!("its schema cannot be brought up to date: {other}"),
+    }
+}
+
+/// The work of one method.
+async fn pg<T>(work: impl Future<Output = PgResult<T>> + Send) -> Result<T> {
+    Ok(work.await?)
+}
+
+/// `Ok` when the rule holds.
+fn rule(holds: bool, refusal: Refusal) -> PgResult<()> {
+    if holds { Ok(()) } else { Err(refusal.into()) }
+}
+
+/// One row more than a page shows says whether there is another page.
+fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
+}
+
+/// What the things of a page may weigh.
+fn most_bytes<T>() -> i64 {
+    i64::try_from(Paged::<T, ()>::BYTES).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl Store for PgStore {
+    async fn ping(&self) -> Result<()> {
+        pg(async { Ok(sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)?) }).await
+    }
+
+    async fn check(&self) -> Result<Vec<String>> {
+        pg(check::check(&self.pool)).await
+    }
+
+    fn summary(&self) -> String {
+        format!("postgres at {}", self.place)
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.pool.close().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for PgStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())
+    }
+}
+
+/// A connection within a transaction.
+type Connection = PgConnection;
