@@ -188,6 +188,7 @@ async fn from_registration_to_render_on_sled() {
 async fn from_registration_to_render_on_postgres() {
     if let Some(app) = App::start_on_postgres().await {
         from_registration_to_render(&app).await;
+        app.stop().await;
     }
 }
 

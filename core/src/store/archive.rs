@@ -1,0 +1,354 @@
+//! All that a store keeps, as a stream of records: how data moves from one backend to another, and into a backup.
+//!
+//! A record is what a thing is, not how a backend keeps it: the same things give the same records on every backend, in the
+//! same order, so two stores that keep the same have archives of the same checksum. Secrets are in it only as hashes.
+//! Verification codes are left out: they are sealed with a key that does not leave the store, and last minutes.
+
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Result, StoreError};
+use crate::{
+    clock::Timestamp,
+    ids::{PromptId, UserId, VersionId},
+    key::ApiKey,
+    lifecycle::Status,
+    prompt::{Payload, Prompt},
+    tag::TagName,
+    tenancy::{JoinRequest, Membership, Org, Team},
+    user::{Account, MailedCode, Session},
+    version::{Body, Version},
+};
+
+/// One thing that is kept. Archives have the kinds in this order, and each kind by its ids in byte order (versions: the highest
+/// number first; tags: by prompt, then in byte order), so what a record needs comes before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// Somebody.
+    User(Account),
+    /// An open session.
+    Session(Session),
+    /// A reset code that was mailed.
+    Reset {
+        /// To whom.
+        user: UserId,
+        /// What is kept of it.
+        code: MailedCode,
+    },
+    /// An organization.
+    Org(Org),
+    /// A team.
+    Team(Team),
+    /// Somebody's place in a team.
+    Member {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        membership: Membership,
+    },
+    /// A join request.
+    JoinRequest(JoinRequest),
+    /// An API key.
+    ApiKey(ApiKey),
+    /// A prompt.
+    Prompt {
+        /// Which.
+        prompt: Prompt,
+        /// The last number that was given to a version of it.
+        last_number: u32,
+    },
+    /// A version of a prompt.
+    Version(VersionRecord),
+    /// A tag of a prompt.
+    Tag {
+        /// Whose.
+        prompt: PromptId,
+        /// What it is called.
+        tag: TagName,
+        /// The number of the version that has it.
+        number: u32,
+    },
+    /// A sample payload.
+    Payload(Payload),
+}
+
+/// A version without its tags, which are records of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as in `Version`")]
+pub struct VersionRecord {
+    pub id: VersionId,
+    pub prompt_id: PromptId,
+    pub number: u32,
+    pub status: Status,
+    pub body: Body,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub published_at: Option<Timestamp>,
+}
+
+impl From<Version> for VersionRecord {
+    fn from(version: Version) -> Self {
+        Self {
+            id: version.id,
+            prompt_id: version.prompt_id,
+            number: version.number,
+            status: version.status,
+            body: version.body,
+            created_at: version.created_at,
+            updated_at: version.updated_at,
+            published_at: version.published_at,
+        }
+    }
+}
+
+impl VersionRecord {
+    /// The version, with its tags.
+    pub fn with(self, tags: Vec<TagName>) -> Version {
+        Version {
+            id: self.id,
+            prompt_id: self.prompt_id,
+            number: self.number,
+            status: self.status,
+            body: self.body,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            published_at: self.published_at,
+            tags,
+        }
+    }
+}
+
+/// Takes records as they come out of a store; an error of its ends the export.
+pub type Sink<'a> = dyn FnMut(Record) -> Result<()> + Send + 'a;
+
+/// Records on their way into a store.
+pub type Source<'a> = dyn Iterator<Item = Result<Record>> + Send + 'a;
+
+/// The version of the format: the first line of a file says it. One that is not known is refused.
+const FORMAT: u32 = 1;
+
+/// The first line of a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the format.
+    pub px0_archive: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it was made from, in words.
+    pub source: String,
+}
+
+/// The last line of a file: without it, the file was cut off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many records there are.
+    pub records: u64,
+    /// The SHA-256 of their lines, in hex: equal for equal contents, whatever the backend and the day.
+    pub sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct End {
+    end: Summary,
+}
+
+#[derive(Default)]
+struct Sum {
+    records: u64,
+    hash: Sha256,
+}
+
+impl Sum {
+    fn add(&mut self, line: &[u8]) {
+        self.records += 1;
+        self.hash.update(line);
+        self.hash.update(b"\n");
+    }
+
+    fn finish(self) -> Summary {
+        let hash = self.hash.finalize();
+        Summary { records: self.records, sha256: crate::secret::hex(&hash) }
+    }
+}
+
+/// Writes an archive: JSON Lines, a manifest first and a summary last.
+pub struct Writer<W> {
+    out: W,
+    sum: Sum,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// What the writer below says.
+    pub fn new(mut out: W, source: String) -> io::Result<Self> {
+        let manifest = Manifest { px0_archive: FORMAT, created_at: Timestamp::now(), source };
+        line(&mut out, &manifest)?;
+        Ok(Self { out, sum: Sum::default() })
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// What the writer below says.
+    pub fn write(&mut self, record: &Record) -> io::Result<()> {
+        let text = serde_json::to_vec(record)?;
+        self.sum.add(&text);
+        self.out.write_all(&text)?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Ends it; answers its summary.
+    ///
+    /// # Errors
+    /// What the writer below says.
+    pub fn finish(mut self) -> io::Result<(W, Summary)> {
+        let summary = self.sum.finish();
+        line(&mut self.out, &End { end: summary.clone() })?;
+        self.out.flush()?;
+        Ok((self.out, summary))
+    }
+}
+
+fn line<W: Write, T: Serialize>(out: &mut W, value: &T) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// Reads an archive, record by record. The end of the iteration means that the archive is whole and unchanged.
+pub struct Reader<R> {
+    lines: io::Lines<R>,
+    sum: Sum,
+    number: u64,
+    /// What its first line says.
+    pub manifest: Manifest,
+    /// Its summary, once all of it was read.
+    pub summary: Option<Summary>,
+    ended: bool,
+}
+
+/// An archive that cannot be read, with the line where.
+fn unreadable(number: u64, why: impl std::fmt::Display) -> StoreError {
+    StoreError::broken(format!("line {number} of the archive"), why.to_string())
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Begins to read one.
+    ///
+    /// # Errors
+    /// When it is none, or of a newer px0.
+    pub fn new(input: R) -> Result<Self> {
+        let mut lines = input.lines();
+        let first = lines.next().transpose().map_err(|error| unreadable(1, error))?;
+        let first = first.ok_or_else(|| unreadable(1, "the archive is empty"))?;
+        let manifest: Manifest = serde_json::from_str(&first)
+            .map_err(|error| unreadable(1, format!("this is no archive of px0: {error}")))?;
+        if manifest.px0_archive != FORMAT {
+            let why = format!(
+                "the archive has format {}; this px0 reads {FORMAT}; a newer px0 made it",
+                manifest.px0_archive
+            );
+            return Err(unreadable(1, why));
+        }
+        Ok(Self { lines, sum: Sum::default(), number: 1, manifest, summary: None, ended: false })
+    }
+
+    fn read(&mut self) -> Result<Option<Record>> {
+        self.number += 1;
+        let number = self.number;
+        let wrong = |why: String| unreadable(number, why);
+        let Some(line) = self.lines.next() else {
+            return Err(wrong("the archive was cut off: its last line is missing".to_owned()));
+        };
+        let line = line.map_err(|error| wrong(error.to_string()))?;
+        if let Ok(End { end }) = serde_json::from_str::<End>(&line) {
+            if self.lines.next().is_some() {
+                return Err(wrong("there is something behind the end".to_owned()));
+            }
+            let found = std::mem::take(&mut self.sum).finish();
+            if found != end {
+                return Err(wrong("the archive was changed: its checksum is another".to_owned()));
+            }
+            self.summary = Some(end);
+            return Ok(None);
+        }
+        self.sum.add(line.as_bytes());
+        serde_json::from_str(&line).map(Some).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        if self.ended {
+            return None;
+        }
+        let read = self.read();
+        self.ended = !matches!(read, Ok(Some(_)));
+        read.transpose()
+    }
+}
+
+/// The store that is to be imported into has something in it.
+pub fn not_empty() -> StoreError {
+    StoreError::Unavailable("there is something in the store already; import into an empty one".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ids::OrgId, name::Name};
+
+    fn record(name: &str) -> Record {
+        let created_at = Timestamp::from_micros(1).expect("a time");
+        let id = OrgId::from_uuid(uuid::Uuid::from_u128(7));
+        Record::Org(Org { id, name: Name::made(name), created_at })
+    }
+
+    fn archive(names: &[&str]) -> (String, Summary) {
+        let mut writer = Writer::new(Vec::new(), "a test".to_owned()).expect("memory");
+        for name in names {
+            writer.write(&record(name)).expect("memory");
+        }
+        let (bytes, summary) = writer.finish().expect("memory");
+        (String::from_utf8(bytes).expect("text"), summary)
+    }
+
+    fn read(text: &str) -> Result<Vec<Record>> {
+        Reader::new(text.as_bytes())?.collect()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let (text, summary) = archive(&["a", "b"]);
+        assert_eq!(read(&text), Ok(vec![record("a"), record("b")]));
+        assert_eq!(summary.records, 2);
+        let mut reader = Reader::new(text.as_bytes()).expect("an archive");
+        assert_eq!(reader.by_ref().count(), 2);
+        assert_eq!(reader.summary, Some(summary));
+        assert_ne!(archive(&["a"]).1.sha256, archive(&["b"]).1.sha256);
+    }
+
+    #[test]
+    fn what_was_cut_off_or_changed_is_refused() {
+        let (text, _) = archive(&["abc", "b"]);
+        let lines: Vec<_> = text.lines().collect();
+        for broken in [
+            String::new(),
+            "{}".to_owned(),
+            lines[..3].join("\n"),
+            [lines[0], lines[1], lines[3]].join("\n"),
+            text.replace("abc", "abd"),
+            format!("{text}\n{}", lines[1]),
+            text.replacen("\"px0_archive\":1", "\"px0_archive\":2", 1),
+        ] {
+            let told = read(&broken).expect_err("not whole").to_string();
+            assert!(told.starts_with("line "), "{told}");
+        }
+    }
+}
