@@ -156,7 +156,7 @@ pub fn six_digits() -> Result<String> {
     Ok(format!("{:06}", random % 1_000_000))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -6,13 +6,16 @@
 //! - [`router`] has every route on one screen; the handlers are in [`v1`], one file a group;
 //! - `extract` turns requests into values that handlers can trust, in the order of checks of the contract;
 //! - `middleware` is what every request goes through;
+//! - [`maintain`] is what `px0 export`, `import` and `fsck` do; `control` is how they reach a running px0;
 //! - `error` gives every failure its status and its body.
 
 pub mod app;
+mod control;
 mod error;
 mod extract;
 mod limiter;
 mod mail;
+pub mod maintain;
 mod middleware;
 mod openapi;
 pub mod router;

@@ -25,6 +25,18 @@ struct Cli {
 enum Command {
     /// Serves the API (this is what px0 does when it is not told what to do).
     Serve,
+    /// Writes all data into a file (JSON Lines), also while px0 is running.
+    Export {
+        /// The file; standard output without one.
+        file: Option<PathBuf>,
+    },
+    /// Fills an empty store from a file that `px0 export` wrote, of whatever backend.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Looks for what is wrong with the store, also while px0 is running.
+    Fsck,
     /// Prints every setting with its default and what it means.
     Defaults,
 }
@@ -33,6 +45,27 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(cli.config),
+        Command::Export { file } => maintain(cli.config, async |settings| {
+            let summary = px0_server::maintain::export(settings, file.as_deref()).await?;
+            eprintln!("{} records, sha256 {}", summary.records, summary.sha256);
+            Ok(())
+        }),
+        Command::Import { file } => maintain(cli.config, async |settings| {
+            let summary = px0_server::maintain::import(settings, &file).await?;
+            eprintln!("{} records, sha256 {}", summary.records, summary.sha256);
+            Ok(())
+        }),
+        Command::Fsck => maintain(cli.config, async |settings| {
+            let problems = px0_server::maintain::fsck(settings).await?;
+            problems.iter().for_each(|problem| println!("{problem}"));
+            match problems.len() {
+                0 => {
+                    eprintln!("the store is in order");
+                    Ok(())
+                }
+                count => Err(format!("{count} problems")),
+            }
+        }),
         Command::Defaults => {
             print!("{}", px0_config::DEFAULTS);
             Ok(())
@@ -45,6 +78,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a command on the store that the settings name.
+fn maintain(
+    config: Option<PathBuf>,
+    command: impl AsyncFnOnce(&Settings) -> Result<(), String>,
+) -> Result<(), String> {
+    let settings = Settings::load(config.as_deref()).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(command(&settings))
 }
 
 fn serve(config: Option<PathBuf>) -> Result<(), String> {

@@ -13,7 +13,9 @@ use px0_core::{
 use px0_render_wasm::Sandbox;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::{App, app::Parts, limiter::Limiter, mail::mailer, router::router, serve::serve};
+use crate::{
+    App, app::Parts, control::Control, limiter::Limiter, mail::mailer, router::router, serve::serve,
+};
 
 /// Why px0 did not start: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,7 @@ pub struct Running {
     pub addr: SocketAddr,
     store: SharedStore,
     engines: Vec<EngineName>,
+    control: Option<Control>,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -75,6 +78,7 @@ impl Running {
     pub async fn stop(self) -> Result<(), StartError> {
         let _ = self.stop.send(true);
         self.served.await.map_err(|error| StartError::Internal(error.to_string()))?;
+        drop(self.control);
         self.store.close().await.map_err(|error| StartError::Store(error.to_string()))
     }
 }
@@ -99,12 +103,22 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let drain = Duration::from_millis(settings.http.drain_ms);
     let limiter = Limiter::new(&settings.rate_limit);
     let app = App::new(Parts { px0, limiter, http: settings.http });
+    let control = match settings.store.backend {
+        Backend::Sled => {
+            let folder = &settings.store.sled.path;
+            // Without it px0 serves as well; only `px0 export` has to wait until it stops.
+            Control::open(folder, store.clone())
+                .inspect_err(|error| tracing::warn!(%error, "there is no control socket"))
+                .ok()
+        }
+        Backend::Memory | Backend::Postgres => None,
+    };
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(serve(listener, router(app), stopped, drain));
-    Ok(Running { addr, store, engines, stop, served })
+    Ok(Running { addr, store, engines, control, stop, served })
 }
 
-async fn open(settings: &Settings) -> Result<SharedStore, StartError> {
+pub(crate) async fn open(settings: &Settings) -> Result<SharedStore, StartError> {
     match settings.store.backend {
         Backend::Memory => Ok(Arc::new(MemoryStore::new())),
         Backend::Sled => {

@@ -87,6 +87,12 @@ impl Database {
         PostgresSettings { url: self.url(), max_connections, ..PostgresSettings::default() }
     }
 
+    /// Does something to it that px0 does not do.
+    pub async fn run(&self, statements: &'static str) {
+        let mut own = PgConnection::connect(&self.url()).await.unwrap();
+        own.execute(statements).await.unwrap();
+    }
+
     /// A store on it.
     pub async fn open(&self) -> PgStore {
         PgStore::open(self.settings()).await.unwrap()

@@ -19,7 +19,7 @@ const TRIES: usize = 8;
 
 /// What a mailed code is for, as the column `kind` has it.
 const VERIFICATION: &str = "verification";
-const RESET: &str = "reset";
+pub(super) const RESET: &str = "reset";
 
 #[async_trait]
 impl Accounts for PgStore {
@@ -90,15 +90,7 @@ impl Accounts for PgStore {
     async fn open_session(&self, session: Session) -> Result<()> {
         pg(async {
             let mut tx = self.begin().await?;
-            sqlx::query(
-                "INSERT INTO sessions (hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-            )
-            .bind(&session.hash.as_bytes()[..])
-            .bind(session.user.uuid())
-            .bind(At(session.created_at))
-            .bind(At(session.expires_at))
-            .execute(&mut *tx)
-            .await?;
+            insert_session(&mut tx, &session).await?;
             // Others that open a session for them clean up too: nobody waits for what another is deleting.
             sqlx::query(
                 "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions
@@ -153,7 +145,8 @@ impl Accounts for PgStore {
     }
 
     async fn put_verification(&self, user: UserId, code: MailedCode) -> Result<()> {
-        pg(self.put_code(user, VERIFICATION, code)).await
+        pg(async { put_code(&mut *self.pool.acquire().await?, user, VERIFICATION, &code).await })
+            .await
     }
 
     async fn verify_email(&self, stamp: Stamp, email: &Email, hash: &TokenHash) -> Result<()> {
@@ -192,7 +185,7 @@ impl Accounts for PgStore {
     }
 
     async fn put_reset(&self, user: UserId, code: MailedCode) -> Result<()> {
-        pg(self.put_code(user, RESET, code)).await
+        pg(async { put_code(&mut *self.pool.acquire().await?, user, RESET, &code).await }).await
     }
 
     async fn reset_password(
@@ -292,22 +285,6 @@ impl Accounts for PgStore {
 }
 
 impl PgStore {
-    async fn put_code(&self, user: UserId, kind: &str, code: MailedCode) -> PgResult<()> {
-        sqlx::query(
-            "INSERT INTO mailed_codes (user_id, kind, hash, expires_at, tries_left) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (user_id, kind)
-             DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at, tries_left = excluded.tries_left",
-        )
-        .bind(user.uuid())
-        .bind(kind)
-        .bind(&code.hash.as_bytes()[..])
-        .bind(At(code.expires_at))
-        .bind(i16::from(code.tries_left))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
     /// Whether it is done: not when they joined an organization between looking and locking.
     async fn try_to_delete(&self, user: UserId) -> PgResult<bool> {
         let mut tx = self.begin().await?;
@@ -343,7 +320,7 @@ impl PgStore {
     }
 }
 
-async fn insert(c: &mut Connection, account: &Account) -> PgResult<()> {
+pub(super) async fn insert(c: &mut Connection, account: &Account) -> PgResult<()> {
     let user = &account.user;
     sqlx::query(
         "INSERT INTO users (id, email, password_hash, is_verified, is_admin, created_at)
@@ -387,5 +364,40 @@ async fn end_sessions(c: &mut Connection, user: UserId, keep: Option<&TokenHash>
         .bind(keep.map(|hash| &hash.as_bytes()[..]))
         .execute(c)
         .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_session(c: &mut Connection, session: &Session) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO sessions (hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(&session.hash.as_bytes()[..])
+    .bind(session.user.uuid())
+    .bind(At(session.created_at))
+    .bind(At(session.expires_at))
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Keeps a code; a former one of that kind is void.
+pub(super) async fn put_code(
+    c: &mut Connection,
+    user: UserId,
+    kind: &str,
+    code: &MailedCode,
+) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO mailed_codes (user_id, kind, hash, expires_at, tries_left) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (user_id, kind)
+         DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at, tries_left = excluded.tries_left",
+    )
+    .bind(user.uuid())
+    .bind(kind)
+    .bind(&code.hash.as_bytes()[..])
+    .bind(At(code.expires_at))
+    .bind(i16::from(code.tries_left))
+    .execute(c)
+    .await?;
     Ok(())
 }

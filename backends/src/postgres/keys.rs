@@ -9,7 +9,7 @@ use px0_core::{
 };
 use uuid::Uuid;
 
-use super::{PgStore, one_more, pg, rows, rows::At, tenancy::all};
+use super::{Connection, PgResult, PgStore, one_more, pg, rows, rows::At, tenancy::all};
 
 /// A key with the teams that it is limited to.
 macro_rules! keys {
@@ -22,45 +22,14 @@ macro_rules! keys {
 }
 
 /// Every key there is.
-pub(super) const EVERY: &str = keys!("");
+pub(super) const EVERY: &str = keys!("ORDER BY k.id");
 
 #[async_trait]
 impl Keys for PgStore {
     async fn create_key(&self, _: Stamp, key: ApiKey) -> Result<()> {
         pg(async {
             let mut tx = self.begin().await?;
-            sqlx::query(
-                "INSERT INTO api_keys
-                     (id, org_id, name, whole_org, operation, hash, prefix, created_by, created_at, last_used_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            )
-            .bind(key.id.uuid())
-            .bind(key.org_id.uuid())
-            .bind(key.name.as_str())
-            .bind(key.scope == KeyScope::Org)
-            .bind(key.operation.as_str())
-            .bind(&key.hash.as_bytes()[..])
-            .bind(&key.prefix)
-            .bind(key.created_by.uuid())
-            .bind(At(key.created_at))
-            .bind(key.last_used_at.map(At))
-            .execute(&mut *tx)
-            .await?;
-            if let KeyScope::Teams(teams) = &key.scope {
-                let teams: Vec<Uuid> = teams.iter().map(|team| team.uuid()).collect();
-                let done = sqlx::query(
-                    "INSERT INTO api_key_teams (key_id, team_id)
-                     SELECT $1, id FROM teams WHERE org_id = $2 AND id = ANY($3) ORDER BY id",
-                )
-                .bind(key.id.uuid())
-                .bind(key.org_id.uuid())
-                .bind(&teams)
-                .execute(&mut *tx)
-                .await?;
-                if done.rows_affected() != teams.len() as u64 {
-                    return Err(Thing::Team.into());
-                }
-            }
+            insert(&mut tx, &key).await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -137,4 +106,40 @@ impl Keys for PgStore {
         })
         .await
     }
+}
+
+pub(super) async fn insert(c: &mut Connection, key: &ApiKey) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO api_keys
+             (id, org_id, name, whole_org, operation, hash, prefix, created_by, created_at, last_used_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(key.id.uuid())
+    .bind(key.org_id.uuid())
+    .bind(key.name.as_str())
+    .bind(key.scope == KeyScope::Org)
+    .bind(key.operation.as_str())
+    .bind(&key.hash.as_bytes()[..])
+    .bind(&key.prefix)
+    .bind(key.created_by.uuid())
+    .bind(At(key.created_at))
+    .bind(key.last_used_at.map(At))
+    .execute(&mut *c)
+    .await?;
+    if let KeyScope::Teams(teams) = &key.scope {
+        let teams: Vec<Uuid> = teams.iter().map(|team| team.uuid()).collect();
+        let done = sqlx::query(
+            "INSERT INTO api_key_teams (key_id, team_id)
+             SELECT $1, id FROM teams WHERE org_id = $2 AND id = ANY($3) ORDER BY id",
+        )
+        .bind(key.id.uuid())
+        .bind(key.org_id.uuid())
+        .bind(&teams)
+        .execute(&mut *c)
+        .await?;
+        if done.rows_affected() != teams.len() as u64 {
+            return Err(Thing::Team.into());
+        }
+    }
+    Ok(())
 }

@@ -39,6 +39,16 @@ pub(super) async fn join(
         .fetch_one(&mut *c)
         .await?;
     let role = role_on_joining(role, rows::count(&row, "members")?);
+    insert(c, team, user, role, at).await
+}
+
+pub(super) async fn insert(
+    c: &mut Connection,
+    team: TeamId,
+    user: UserId,
+    role: Role,
+    at: Timestamp,
+) -> PgResult<()> {
     sqlx::query("INSERT INTO members (team_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)")
         .bind(team.uuid())
         .bind(user.uuid())

@@ -11,15 +11,19 @@ use std::{fmt, str::FromStr, time::Duration};
 use async_trait::async_trait;
 use px0_core::{
     page::Paged,
-    store::{Refusal, Result, Store, StoreError},
+    store::{
+        Refusal, Result, Store, StoreError,
+        archive::{Sink, Source},
+    },
 };
 use sqlx::{
-    ConnectOptions as _, PgConnection, PgPool, Postgres, Transaction,
+    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 mod accounts;
+mod archive;
 mod check;
 mod error;
 mod keys;
@@ -67,9 +71,16 @@ impl PgStore {
             options.get_database().unwrap_or_else(|| options.get_username())
         );
         let unusable = |why: String| StoreError::Unavailable(format!("postgres at {place}: {why}"));
+        let patience = Duration::from_millis(settings.acquire_timeout_ms);
+        // By hand, once: a pool tells only that it had no connection in time, not why.
+        match tokio::time::timeout(patience, options.connect()).await {
+            Ok(Ok(first)) => drop(first.close().await),
+            Ok(Err(error)) => return Err(unusable(error.to_string())),
+            Err(_) => return Err(unusable("it does not answer".to_owned())),
+        }
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.get())
-            .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+            .acquire_timeout(patience)
             .connect_with(options)
             .await
             .map_err(|error| unusable(error.to_string()))?;
@@ -93,6 +104,12 @@ fn options(settings: &PostgresSettings) -> Result<PgConnectOptions> {
     if settings.url.is_empty() {
         return Err(StoreError::Unavailable(
             "set store.postgres.url, such as postgres://px0:secret@localhost/px0".to_owned(),
+        ));
+    }
+    if !["postgres://", "postgresql://"].iter().any(|scheme| settings.url.starts_with(scheme)) {
+        return Err(StoreError::Unavailable(
+            "store.postgres.url is not a URL of Postgres: it must begin with postgres://"
+                .to_owned(),
         ));
     }
     let options = PgConnectOptions::from_str(&settings.url).map_err(|error| {
@@ -155,6 +172,14 @@ impl Store for PgStore {
 
     async fn check(&self) -> Result<Vec<String>> {
         pg(check::check(&self.pool)).await
+    }
+
+    async fn export(&self, to: &mut Sink<'_>) -> Result<()> {
+        pg(self.hand_out(to)).await
+    }
+
+    async fn import(&self, from: &mut Source<'_>) -> Result<()> {
+        pg(self.take_in(from)).await
     }
 
     fn summary(&self) -> String {

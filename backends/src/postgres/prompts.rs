@@ -19,27 +19,7 @@ use super::{
 #[async_trait]
 impl Prompts for PgStore {
     async fn create_prompt(&self, _: Stamp, prompt: Prompt) -> Result<()> {
-        pg(async {
-            sqlx::query(
-                "INSERT INTO prompts (id, team_id, slug, name, description, name_folded, description_folded, status,
-                                      created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            )
-            .bind(prompt.id.uuid())
-            .bind(prompt.team_id.uuid())
-            .bind(prompt.slug.as_str())
-            .bind(prompt.name.as_str())
-            .bind(prompt.description.as_str())
-            .bind(prompt.name.as_str().to_lowercase())
-            .bind(prompt.description.as_str().to_lowercase())
-            .bind(prompt.status.as_str())
-            .bind(At(prompt.created_at))
-            .bind(At(prompt.updated_at))
-            .execute(&self.pool)
-            .await?;
-            Ok(())
-        })
-        .await
+        pg(async { insert(&mut *self.pool.acquire().await?, &prompt, 0).await }).await
     }
 
     async fn find_prompts(&self, reach: &Reach, name: &PromptRef) -> Result<Vec<Found>> {
@@ -260,22 +240,7 @@ impl Prompts for PgStore {
     }
 
     async fn create_payload(&self, _: Stamp, payload: Payload) -> Result<()> {
-        pg(async {
-            sqlx::query(
-                "INSERT INTO payloads (id, prompt_id, name, variables, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(payload.id.uuid())
-            .bind(payload.prompt_id.uuid())
-            .bind(payload.name.as_ref().map(|name| name.as_str()))
-            .bind(payload.variables.as_str())
-            .bind(At(payload.created_at))
-            .bind(At(payload.updated_at))
-            .execute(&self.pool)
-            .await?;
-            Ok(())
-        })
-        .await
+        pg(async { insert_payload(&mut *self.pool.acquire().await?, &payload).await }).await
     }
 
     async fn payload(&self, prompt: PromptId, payload: PayloadId) -> Result<Option<Payload>> {
@@ -434,6 +399,45 @@ async fn write(c: &mut Connection, prompt: &Prompt) -> PgResult<()> {
     .bind(prompt.description.as_str().to_lowercase())
     .bind(prompt.status.as_str())
     .bind(At(prompt.updated_at))
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Adds a prompt, of whose versions the last had this number.
+pub(super) async fn insert(c: &mut Connection, prompt: &Prompt, last_number: u32) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO prompts (id, team_id, slug, name, description, name_folded, description_folded, status,
+                              created_at, updated_at, last_number)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(prompt.id.uuid())
+    .bind(prompt.team_id.uuid())
+    .bind(prompt.slug.as_str())
+    .bind(prompt.name.as_str())
+    .bind(prompt.description.as_str())
+    .bind(prompt.name.as_str().to_lowercase())
+    .bind(prompt.description.as_str().to_lowercase())
+    .bind(prompt.status.as_str())
+    .bind(At(prompt.created_at))
+    .bind(At(prompt.updated_at))
+    .bind(i64::from(last_number))
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_payload(c: &mut Connection, payload: &Payload) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO payloads (id, prompt_id, name, variables, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(payload.id.uuid())
+    .bind(payload.prompt_id.uuid())
+    .bind(payload.name.as_ref().map(|name| name.as_str()))
+    .bind(payload.variables.as_str())
+    .bind(At(payload.created_at))
+    .bind(At(payload.updated_at))
     .execute(c)
     .await?;
     Ok(())

@@ -64,19 +64,7 @@ impl PgStore {
             return Err(Thing::Team.into());
         }
         rule(!seats.iter().any(|seat| seat.is_in(team.id)), Refusal::AlreadyMember)?;
-        sqlx::query(
-            "INSERT INTO join_requests (id, team_id, user_id, status, justification, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(request.id.uuid())
-        .bind(request.team_id.uuid())
-        .bind(request.user_id.uuid())
-        .bind(request.status.as_str())
-        .bind(request.justification)
-        .bind(At(request.created_at))
-        .bind(At(request.updated_at))
-        .execute(&mut *tx)
-        .await?;
+        insert(&mut tx, &request).await?;
         Ok(tx.commit().await?)
     }
 
@@ -136,4 +124,21 @@ impl PgStore {
         tx.commit().await?;
         Ok(JoinRequest { status, updated_at: stamp.at, ..found })
     }
+}
+
+pub(super) async fn insert(c: &mut Connection, request: &JoinRequest) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO join_requests (id, team_id, user_id, status, justification, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(request.id.uuid())
+    .bind(request.team_id.uuid())
+    .bind(request.user_id.uuid())
+    .bind(request.status.as_str())
+    .bind(&request.justification)
+    .bind(At(request.created_at))
+    .bind(At(request.updated_at))
+    .execute(c)
+    .await?;
+    Ok(())
 }

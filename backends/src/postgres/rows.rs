@@ -60,7 +60,7 @@ impl<'r> Decode<'r, Postgres> for At {
     }
 }
 
-fn time(row: &PgRow, column: &str) -> Result<Timestamp> {
+pub(super) fn time(row: &PgRow, column: &str) -> Result<Timestamp> {
     Ok(row.try_get::<At, _>(column)?.0)
 }
 
@@ -85,7 +85,7 @@ pub(super) fn word<T: DeserializeOwned>(row: &PgRow, column: &str) -> Result<T> 
     })
 }
 
-fn hash(row: &PgRow, column: &str) -> Result<TokenHash> {
+pub(super) fn hash(row: &PgRow, column: &str) -> Result<TokenHash> {
     let bytes: &[u8] = row.try_get(column)?;
     let bytes = bytes.try_into().map_err(|_| corrupt(format!("{column} is no hash")))?;
     Ok(TokenHash::from_bytes(bytes))

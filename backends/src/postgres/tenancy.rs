@@ -327,16 +327,21 @@ async fn is_in_other_named(
 }
 
 pub(super) async fn insert_org(c: &mut Connection, org: &Org, team: &Team) -> PgResult<()> {
+    insert_only_org(c, org).await?;
+    insert_team(c, team).await
+}
+
+pub(super) async fn insert_only_org(c: &mut Connection, org: &Org) -> PgResult<()> {
     sqlx::query("INSERT INTO orgs (id, name, created_at) VALUES ($1, $2, $3)")
         .bind(org.id.uuid())
         .bind(org.name.as_str())
         .bind(At(org.created_at))
-        .execute(&mut *c)
+        .execute(c)
         .await?;
-    insert_team(c, team).await
+    Ok(())
 }
 
-async fn insert_team(c: &mut Connection, team: &Team) -> PgResult<()> {
+pub(super) async fn insert_team(c: &mut Connection, team: &Team) -> PgResult<()> {
     sqlx::query(
         "INSERT INTO teams (id, org_id, name, is_default, created_at) VALUES ($1, $2, $3, $4, $5)",
     )

@@ -5,7 +5,7 @@ use px0_core::{
     lifecycle::{Status, Step},
     page::{Page, Paged},
     prompt::{PromptRef, PromptStatus},
-    store::{Refusal, Stamp, Thing},
+    store::{Refusal, Stamp, Thing, archive::VersionRecord},
     tag::{Selector, TagName},
     version::{Body, BodyChange, Version, VersionFilter},
 };
@@ -71,7 +71,7 @@ macro_rules! select {
 }
 
 /// Every version there is.
-pub(super) const EVERY: &str = select!("true");
+pub(super) const EVERY: &str = select!("true ORDER BY v.prompt_id, v.number DESC");
 
 /// The version of a prompt that is locked.
 async fn of(c: &mut Connection, version: VersionId) -> PgResult<Version> {
@@ -95,23 +95,7 @@ async fn add(
     .fetch_one(&mut *c)
     .await?;
     let number = rows::number(&row, "last_number")?;
-    sqlx::query(
-        "INSERT INTO versions (id, prompt_id, number, status, template, engine, model, model_params,
-                               variables_schema, created_at, updated_at)
-         VALUES ($1, $2, $3, 'draft', $4, $5, $6, $7, $8, $9, $9)",
-    )
-    .bind(id.uuid())
-    .bind(prompt.uuid())
-    .bind(i64::from(number))
-    .bind(&*body.template)
-    .bind(body.engine.as_str())
-    .bind(body.model.as_ref().map(|model| model.as_str()))
-    .bind(body.model_params.as_ref().map(|json| json.as_str()))
-    .bind(body.variables_schema.as_ref().map(|json| json.as_str()))
-    .bind(At(stamp.at))
-    .execute(c)
-    .await?;
-    Ok(Version {
+    let version = Version {
         id,
         prompt_id: prompt,
         number,
@@ -121,7 +105,52 @@ async fn add(
         updated_at: stamp.at,
         published_at: None,
         tags: Vec::new(),
-    })
+    };
+    insert(c, &version.clone().into()).await?;
+    Ok(version)
+}
+
+pub(super) async fn insert(c: &mut Connection, version: &VersionRecord) -> PgResult<()> {
+    let body = &version.body;
+    sqlx::query(
+        "INSERT INTO versions (id, prompt_id, number, status, template, engine, model, model_params, variables_schema,
+                               created_at, updated_at, published_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(version.id.uuid())
+    .bind(version.prompt_id.uuid())
+    .bind(i64::from(version.number))
+    .bind(version.status.as_str())
+    .bind(&*body.template)
+    .bind(body.engine.as_str())
+    .bind(body.model.as_ref().map(|model| model.as_str()))
+    .bind(body.model_params.as_ref().map(|json| json.as_str()))
+    .bind(body.variables_schema.as_ref().map(|json| json.as_str()))
+    .bind(At(version.created_at))
+    .bind(At(version.updated_at))
+    .bind(version.published_at.map(At))
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Gives a tag to the version of a number, taking it from another.
+pub(super) async fn insert_tag(
+    c: &mut Connection,
+    prompt: PromptId,
+    tag: &TagName,
+    number: u32,
+) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO tags (prompt_id, tag, number) VALUES ($1, $2, $3)
+         ON CONFLICT (prompt_id, tag) DO UPDATE SET number = excluded.number",
+    )
+    .bind(prompt.uuid())
+    .bind(tag.as_str())
+    .bind(i64::from(number))
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 impl PgStore {
@@ -304,15 +333,7 @@ impl PgStore {
         let prompt = locks::prompt_of(&mut tx, version).await?;
         let found = of(&mut tx, version).await?;
         rule(prompt.status == PromptStatus::Active, Refusal::PromptArchived)?;
-        sqlx::query(
-            "INSERT INTO tags (prompt_id, tag, number) VALUES ($1, $2, $3)
-             ON CONFLICT (prompt_id, tag) DO UPDATE SET number = excluded.number",
-        )
-        .bind(prompt.id.uuid())
-        .bind(tag.as_str())
-        .bind(i64::from(found.number))
-        .execute(&mut *tx)
-        .await?;
+        insert_tag(&mut tx, prompt.id, tag, found.number).await?;
         let tagged = of(&mut tx, version).await?;
         tx.commit().await?;
         Ok(tagged)

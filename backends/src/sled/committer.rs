@@ -11,7 +11,7 @@ use std::{
 };
 
 use ::sled::Batch;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use px0_core::store::{Result, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -53,9 +53,47 @@ struct Shared {
     /// After a failure: what was there before the group that failed, which may be in the tree by half. Readers go on with
     /// what was acknowledged.
     before: Vec<Writes>,
+    /// For each export that goes on: what keys held when it began that were changed since.
+    moments: Vec<Moment>,
 }
 
+/// What keys held at one moment that were changed since: a group of one, as a [`View`] takes it.
+pub(super) type Moment = Arc<Mutex<[Writes; 1]>>;
+
 impl Gate {
+    /// Notes from now on what keys that are changed held before.
+    pub(super) fn remember(&self) -> Result<Moment> {
+        if let Some(failure) = self.failure() {
+            return Err(failure);
+        }
+        let moment = Moment::default();
+        let mut shared = self.shared.write();
+        shared.as_mut().ok_or_else(closed)?.moments.push(moment.clone());
+        Ok(moment)
+    }
+
+    /// Notes no more for that moment.
+    pub(super) fn forget(&self, moment: &Moment) {
+        if let Some(shared) = self.shared.write().as_mut() {
+            shared.moments.retain(|other| !Arc::ptr_eq(other, moment));
+        }
+    }
+
+    /// Reads as it was at a moment, from the tree as it is and what is remembered.
+    pub(super) fn read_then<T>(
+        &self,
+        moment: &Moment,
+        read: impl FnOnce(&View<'_>, &View<'_>, &Writes) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(failure) = self.failure() {
+            return Err(failure);
+        }
+        let shared = self.shared.read();
+        let db = &shared.as_ref().ok_or_else(closed)?.opened.db;
+        let past = moment.lock();
+        read(&View::of(db), &View::after(db, &*past), &past[0])
+    }
+
     /// Reads, at one moment.
     pub(super) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
         let shared = self.shared.read();
@@ -86,7 +124,11 @@ impl Committer {
     pub(super) fn start(opened: Opened, disk: impl Disk) -> Result<(Self, Arc<Gate>)> {
         let opened = Arc::new(opened);
         let gate = Arc::new(Gate {
-            shared: RwLock::new(Some(Shared { opened: opened.clone(), before: Vec::new() })),
+            shared: RwLock::new(Some(Shared {
+                opened: opened.clone(),
+                before: Vec::new(),
+                moments: Vec::new(),
+            })),
             failure: OnceLock::new(),
         });
         let syncer = Syncer::start(opened.clone(), disk).context("starting the sync thread")?;
@@ -228,6 +270,12 @@ impl Writer {
         before.push(found);
         {
             let mut shared = self.gate.shared.write();
+            for moment in shared.iter().flat_map(|shared| &shared.moments) {
+                let past = &mut moment.lock()[0];
+                for (key, value) in before.last().into_iter().flatten() {
+                    past.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+            }
             db.apply_batch(batch).inspect_err(|_| rewind(&mut shared, std::mem::take(before)))?;
         }
         // sled splits a page that has grown when somebody next comes by, and that is a write: a reader must not be the one,

@@ -12,9 +12,13 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use px0_core::store::{Refusal, Result, Store, StoreError};
+use px0_core::store::{
+    Refusal, Result, Store, StoreError,
+    archive::{Sink, Source},
+};
 
 mod accounts;
+mod archive;
 mod cascade;
 mod check;
 mod committer;
@@ -116,6 +120,14 @@ impl Store for SledStore {
 
     async fn check(&self) -> Result<Vec<String>> {
         self.list(|gate| gate.read(check::check)).await
+    }
+
+    async fn export(&self, to: &mut Sink<'_>) -> Result<()> {
+        archive::export(&self.gate, to)
+    }
+
+    async fn import(&self, from: &mut Source<'_>) -> Result<()> {
+        self.take_in(from).await
     }
 
     fn summary(&self) -> String {

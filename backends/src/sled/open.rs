@@ -12,6 +12,7 @@ use ::sled::{Config, Db};
 use px0_core::store::StoreError;
 
 use super::{
+    archive::IMPORTING,
     disk::sync_folder,
     error::{Context, corrupt, unusable},
     keyspace,
@@ -161,6 +162,12 @@ fn check_schema(path: &Path, db: &Db) -> Result<(), StoreError> {
     };
     let found: [u8; 4] =
         found.as_ref().try_into().map_err(|_| corrupt("the schema version is no number"))?;
+    if view.has(&keyspace::about(IMPORTING))? {
+        return Err(unusable(
+            path,
+            "an import into it was not finished; remove it, and import again",
+        ));
+    }
     match u32::from_be_bytes(found) {
         SCHEMA => Ok(()),
         newer => Err(unusable(

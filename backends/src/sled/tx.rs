@@ -87,6 +87,16 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Notes something about the store itself, or takes the note away.
+    pub(super) fn mark(&mut self, about: &str, value: Option<&[u8]>) {
+        self.0.own.insert(keyspace::about(about), value.map(Into::into));
+    }
+
+    /// Removes these keys, whatever they are.
+    pub(super) fn drop_all(&mut self, keys: Vec<Key>) {
+        keys.into_iter().for_each(|key| self.delete(key));
+    }
+
     /// Stages a value as it is.
     pub(super) fn put(&mut self, key: Key, value: Vec<u8>) {
         self.0.own.insert(key, Some(value));

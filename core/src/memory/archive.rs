@@ -15,7 +15,8 @@ impl State {
         let mut records: Vec<_> = self.accounts.values().cloned().map(Record::User).collect();
         records.extend(self.sessions.values().cloned().map(Record::Session));
         let resets = self.resets.iter();
-        records.extend(resets.map(|(user, code)| Record::Reset { user: *user, code: code.clone() }));
+        records
+            .extend(resets.map(|(user, code)| Record::Reset { user: *user, code: code.clone() }));
         records.extend(self.orgs.values().cloned().map(Record::Org));
         records.extend(self.teams.values().cloned().map(Record::Team));
         for user in self.accounts.keys().copied() {

@@ -18,7 +18,10 @@ use crate::{
     key::{ApiKey, KeyScope},
     prompt::{Payload, Prompt},
     secret::{CodeKey, TokenHash},
-    store::{Refusal, Result, Store, StoreError, Thing},
+    store::{
+        Refusal, Result, Store, StoreError, Thing,
+        archive::{Sink, Source},
+    },
     tag::TagName,
     tenancy::{
         JoinRequest, Membership, Org, Others, RequestStatus, Role, Team, admin_may_leave,
@@ -29,6 +32,7 @@ use crate::{
 };
 
 mod accounts;
+mod archive;
 mod check;
 mod keys;
 mod prompts;
@@ -53,6 +57,16 @@ impl Store for MemoryStore {
 
     async fn check(&self) -> Result<Vec<String>> {
         Ok(self.0.lock().problems())
+    }
+
+    async fn export(&self, to: &mut Sink<'_>) -> Result<()> {
+        // Copied first: the sink may take its time.
+        let records = self.0.lock().records();
+        records.into_iter().try_for_each(to)
+    }
+
+    async fn import(&self, from: &mut Source<'_>) -> Result<()> {
+        self.0.lock().import(from)
     }
 
     fn summary(&self) -> String {

@@ -296,7 +296,9 @@ impl<R: BufRead> Iterator for Reader<R> {
 
 /// The store that is to be imported into has something in it.
 pub fn not_empty() -> StoreError {
-    StoreError::Unavailable("there is something in the store already; import into an empty one".to_owned())
+    StoreError::Unavailable(
+        "there is something in the store already; import into an empty one".to_owned(),
+    )
 }
 
 #[cfg(test)]

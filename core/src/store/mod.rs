@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod accounts;
+pub mod archive;
 mod keys;
 mod prompts;
 mod tenancy;
@@ -51,6 +52,22 @@ pub trait Store: Accounts + Tenancy + Keys + Prompts {
     /// # Errors
     /// When the store cannot be read at all.
     async fn check(&self) -> Result<Vec<String>>;
+
+    /// Hands out every record as of one moment, in the order of [`archive`]s. Others read and write meanwhile.
+    ///
+    /// # Errors
+    /// When something cannot be read; what the sink says.
+    async fn export(&self, to: &mut archive::Sink<'_>) -> Result<()>;
+
+    /// Takes in every record of an archive.
+    ///
+    /// # Behavior
+    /// - All or nothing, and only into a store without users and organizations; else it is `Unavailable`. Where a backend
+    ///   cannot undo a half-done import, it refuses to be opened after one.
+    ///
+    /// # Errors
+    /// What the source says; a record that contradicts another.
+    async fn import(&self, from: &mut archive::Source<'_>) -> Result<()>;
 
     /// What it is and where, for the start-up log: "sled at ./px0-data". Has no secret in it.
     fn summary(&self) -> String;

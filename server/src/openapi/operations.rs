@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::schemas::{
     any_object, count, description, email, id, key_operation, list, name, named, number, object,
-    or_null, password, place, place_by_number, prompt_status, request, role, some_text, tag, tags,
-    text, time, version_fields, version_status, words,
+    or_null, password, place, place_by_number, prompt_status, request, role, slug, some_text, tag,
+    tags, text, time, version_fields, version_status, words,
 };
 use crate::extract::LAST_PAGE;
 
@@ -218,7 +218,7 @@ pub(super) fn of(operation: Op) -> Doc {
         Op::CreatePrompt => doc("Create a prompt", 201, one("prompt", "Prompt"))
             .takes(request(
                 &[("name", name())],
-                &[("description", or_null(description())), ("slug", or_null(text()))],
+                &[("description", or_null(description())), ("slug", or_null(slug()))],
             ))
             .fails(&[409]),
         Op::ListPrompts => doc("List prompts", 200, page_of("prompts", "Prompt")).filters_prompts(),
@@ -237,7 +237,7 @@ pub(super) fn of(operation: Op) -> Doc {
         .query("tag", text()),
         Op::UpdatePrompt => doc("Update a prompt", 200, one("prompt", "Prompt")).takes(request(
             &[],
-            &[("description", description()), ("name", name()), ("slug", text())],
+            &[("description", description()), ("name", name()), ("slug", slug())],
         )),
         Op::ArchivePrompt => doc("Archive a prompt", 200, one("prompt", "Prompt")),
         Op::RestorePrompt => doc("Restore a prompt", 200, one("prompt", "Prompt")),

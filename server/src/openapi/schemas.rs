@@ -91,6 +91,11 @@ pub(super) fn description() -> Value {
     json!({ "type": "string", "maxLength": 2000 })
 }
 
+/// A slug that somebody gives: what it is made into must not be empty.
+pub(super) fn slug() -> Value {
+    json!({ "type": "string", "pattern": "[A-Za-z0-9]", "description": "Made into `[a-z0-9_]{1,100}`." })
+}
+
 pub(super) fn role() -> Value {
     words(&["viewer", "editor", "admin"])
 }

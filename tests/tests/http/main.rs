@@ -7,6 +7,7 @@ mod guide;
 mod life;
 mod limits;
 mod mail;
+mod maintain;
 mod matrix;
 mod openapi;
 mod path;

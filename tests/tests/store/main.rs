@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "in a test, a panic is how a failure is told")]
 
 mod accounts;
+mod archives;
 mod audit;
 mod backends;
 mod cascades;
@@ -66,6 +67,7 @@ const CHAPTERS: &[&[Law]] = &[
     sizes::LAWS,
     races::LAWS,
     moments::LAWS,
+    archives::LAWS,
 ];
 
 fn main() -> ExitCode {

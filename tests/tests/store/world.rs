@@ -72,7 +72,9 @@ pub(crate) struct World {
 }
 
 struct Shared {
+    backend: &'static dyn Backend,
     place: Box<dyn Place>,
+    others: Mutex<Vec<Box<dyn Place>>>,
     /// The store that was opened last.
     open: Mutex<SharedStore>,
     clock: AtomicI64,
@@ -106,17 +108,27 @@ pub(crate) struct Seen {
 
 impl World {
     /// An empty world on a backend.
-    pub(crate) async fn new(backend: &dyn Backend) -> Self {
+    pub(crate) async fn new(backend: &'static dyn Backend) -> Self {
         let place = backend.place().await;
         let store = place.open().await;
         let shared = Arc::new(Shared {
+            backend,
             place,
+            others: Mutex::default(),
             open: Mutex::new(store.clone()),
             // Microseconds that are no whole second, millisecond, or minute.
             clock: AtomicI64::new(1_767_323_045_000_001),
             seen: Mutex::default(),
         });
         Self { store, shared }
+    }
+
+    /// Another empty store of the same kind, which lasts as long as the world.
+    pub(crate) async fn elsewhere(&self) -> SharedStore {
+        let place = self.shared.backend.place().await;
+        let store = place.open().await;
+        self.shared.others.lock().push(place);
+        store
     }
 
     /// Whether the store can be opened again and have everything still.

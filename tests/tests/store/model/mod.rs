@@ -23,6 +23,7 @@ use self::{
     hand::{Hand, Pools},
 };
 use crate::{
+    archives::records,
     backends::{Backend, REFERENCE, runtime},
     portrait::differences,
     world::World,
@@ -98,7 +99,7 @@ fn setting<T: std::str::FromStr>(name: &str) -> Result<Option<T>, Failed> {
 }
 
 /// Plays a sequence on both and holds that both say the same.
-async fn compare(backend: &dyn Backend, steps: &[Step]) -> Result<(), TestCaseError> {
+async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), TestCaseError> {
     let (reference, other) = (World::new(&REFERENCE).await, World::new(backend).await);
     let mut pools = Pools::default();
     let mut told = String::new();
@@ -137,6 +138,9 @@ async fn compare(backend: &dyn Backend, steps: &[Step]) -> Result<(), TestCaseEr
     let differences = differences(&reference.portrait().await, &other.portrait().await);
     if !differences.is_empty() {
         return fail("shows something else", &told, &differences, &pools);
+    }
+    if records(&*reference).await != records(&*other).await {
+        return fail("exports something else", &told, "", &pools);
     }
     reference.end().await;
     other.end().await;

@@ -1,0 +1,142 @@
+//! Export and import: one transaction each, so an export sees one moment and an import happens whole or not at all.
+
+use futures::TryStreamExt as _;
+use px0_core::{
+    ids::{PromptId, UserId},
+    store::archive::{Record, Sink, Source, VersionRecord, not_empty},
+    tag::TagName,
+    user::{MailedCode, Session},
+};
+use sqlx::{Row as _, postgres::PgRow};
+
+use super::{
+    Connection, PgResult, PgStore, accounts, keys, members, prompts, requests, rows, tenancy,
+    versions,
+};
+
+impl PgStore {
+    pub(super) async fn hand_out(&self, to: &mut Sink<'_>) -> PgResult<()> {
+        let mut tx = self.one_moment().await?;
+        let c = &mut *tx;
+        let users = "SELECT * FROM users ORDER BY id";
+        each(c, users, to, |row| Ok(Record::User(rows::account(row)?))).await?;
+        each(c, "SELECT * FROM sessions ORDER BY hash", to, session).await?;
+        let resets = "SELECT * FROM mailed_codes WHERE kind = 'reset' ORDER BY user_id";
+        each(c, resets, to, reset).await?;
+        each(c, "SELECT * FROM orgs ORDER BY id", to, |row| Ok(Record::Org(rows::org(row)?)))
+            .await?;
+        each(c, "SELECT * FROM teams ORDER BY id", to, |row| Ok(Record::Team(rows::team(row)?)))
+            .await?;
+        each(
+            c,
+            "SELECT m.user_id, m.team_id, t.org_id, t.is_default, m.role, m.created_at AS since
+             FROM members m JOIN teams t ON t.id = m.team_id ORDER BY m.user_id, m.team_id",
+            to,
+            member,
+        )
+        .await?;
+        let asking = "SELECT * FROM join_requests ORDER BY id";
+        each(c, asking, to, |row| Ok(Record::JoinRequest(rows::join_request(row)?))).await?;
+        each(c, keys::EVERY, to, |row| Ok(Record::ApiKey(rows::key(row)?))).await?;
+        each(c, "SELECT * FROM prompts ORDER BY id", to, prompt).await?;
+        each(c, versions::EVERY, to, version).await?;
+        each(c, "SELECT * FROM tags ORDER BY prompt_id, tag", to, tag).await?;
+        let payloads = "SELECT * FROM payloads ORDER BY id";
+        each(c, payloads, to, |row| Ok(Record::Payload(rows::payload(row)?))).await
+    }
+
+    pub(super) async fn take_in(&self, from: &mut Source<'_>) -> PgResult<()> {
+        let mut tx = self.begin().await?;
+        // Whoever else would write waits, and then finds the store full.
+        let lock = "LOCK TABLE users, orgs IN EXCLUSIVE MODE";
+        sqlx::query(lock).execute(&mut *tx).await?;
+        let query = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM orgs) AS is_full";
+        let row = sqlx::query(query).fetch_one(&mut *tx).await?;
+        if row.try_get("is_full")? {
+            return Err(not_empty().into());
+        }
+        for record in from {
+            insert(&mut tx, record?).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+async fn each(
+    c: &mut Connection,
+    query: &'static str,
+    to: &mut Sink<'_>,
+    read: fn(&PgRow) -> PgResult<Record>,
+) -> PgResult<()> {
+    let mut found = sqlx::query(query).fetch(c);
+    while let Some(row) = found.try_next().await? {
+        to(read(&row)?)?;
+    }
+    Ok(())
+}
+
+fn session(row: &PgRow) -> PgResult<Record> {
+    Ok(Record::Session(Session {
+        hash: rows::hash(row, "hash")?,
+        user: UserId::from_uuid(row.try_get("user_id")?),
+        created_at: rows::time(row, "created_at")?,
+        expires_at: rows::time(row, "expires_at")?,
+    }))
+}
+
+fn reset(row: &PgRow) -> PgResult<Record> {
+    let tries_left: i16 = row.try_get("tries_left")?;
+    let code = MailedCode {
+        hash: rows::hash(row, "hash")?,
+        expires_at: rows::time(row, "expires_at")?,
+        tries_left: u8::try_from(tries_left).unwrap_or(0),
+    };
+    Ok(Record::Reset { user: UserId::from_uuid(row.try_get("user_id")?), code })
+}
+
+fn member(row: &PgRow) -> PgResult<Record> {
+    let user = UserId::from_uuid(row.try_get("user_id")?);
+    let membership = rows::membership(row)?;
+    let membership = membership.ok_or_else(|| super::error::corrupt("a member of no team"))?;
+    Ok(Record::Member { user, membership })
+}
+
+fn prompt(row: &PgRow) -> PgResult<Record> {
+    Ok(Record::Prompt {
+        prompt: rows::prompt(row)?,
+        last_number: u32::try_from(rows::count(row, "last_number")?).unwrap_or(u32::MAX),
+    })
+}
+
+fn version(row: &PgRow) -> PgResult<Record> {
+    let version = rows::version(row)?;
+    let version = version.ok_or_else(|| super::error::corrupt("a version without an id"))?;
+    Ok(Record::Version(VersionRecord::from(version)))
+}
+
+fn tag(row: &PgRow) -> PgResult<Record> {
+    Ok(Record::Tag {
+        prompt: PromptId::from_uuid(row.try_get("prompt_id")?),
+        tag: rows::parsed(row, "tag", TagName::parse)?,
+        number: rows::number(row, "number")?,
+    })
+}
+
+async fn insert(c: &mut Connection, record: Record) -> PgResult<()> {
+    match record {
+        Record::User(account) => accounts::insert(c, &account).await,
+        Record::Session(session) => accounts::insert_session(c, &session).await,
+        Record::Reset { user, code } => accounts::put_code(c, user, accounts::RESET, &code).await,
+        Record::Org(org) => tenancy::insert_only_org(c, &org).await,
+        Record::Team(team) => tenancy::insert_team(c, &team).await,
+        Record::Member { user, membership: seat } => {
+            members::insert(c, seat.team, user, seat.role, seat.created_at).await
+        }
+        Record::JoinRequest(request) => requests::insert(c, &request).await,
+        Record::ApiKey(key) => keys::insert(c, &key).await,
+        Record::Prompt { prompt, last_number } => prompts::insert(c, &prompt, last_number).await,
+        Record::Version(version) => versions::insert(c, &version).await,
+        Record::Tag { prompt, tag, number } => versions::insert_tag(c, prompt, &tag, number).await,
+        Record::Payload(payload) => prompts::insert_payload(c, &payload).await,
+    }
+}

@@ -1,0 +1,210 @@
+//! `px0 export`, `px0 import` and `px0 fsck`.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
+    path::Path,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use px0_config::{Backend, Settings};
+use px0_core::store::{
+    SharedStore,
+    archive::{Reader, Summary},
+};
+
+use crate::{
+    control::{self, FAILED, Request},
+    start::open,
+};
+
+/// Why a command could not be done: a sentence for the operator.
+pub type Failure = String;
+
+fn said(error: impl std::fmt::Display) -> Failure {
+    error.to_string()
+}
+
+/// Without a terminal, a line this often.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Tells how far a command is: a bar on a terminal, a line now and then elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    plain: bool,
+    told: std::time::Instant,
+}
+
+impl Progress {
+    /// `bytes` is how many there are to read, if that is known.
+    fn start(bytes: Option<u64>) -> Self {
+        let plain = !io::stderr().is_terminal();
+        let bar = match (plain, bytes) {
+            (true, _) => ProgressBar::hidden(),
+            (false, Some(bytes)) => ProgressBar::new(bytes)
+                .with_style(style("{bar:40} {bytes}/{total_bytes}, {eta} to go")),
+            (false, None) => ProgressBar::no_length().with_style(style("{spinner} {pos} records")),
+        };
+        Self { bar, plain, told: std::time::Instant::now() }
+    }
+
+    fn at(&mut self, position: u64, records: u64) {
+        self.bar.set_position(position);
+        if self.plain && self.told.elapsed() >= LINE_EVERY {
+            self.told = std::time::Instant::now();
+            let _ = writeln!(io::stderr(), "{records} records so far");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The store, or the folder of one that a running px0 has open.
+enum Found {
+    Here(SharedStore),
+    There(Box<dyn BufRead>),
+}
+
+async fn find(settings: &Settings, request: Request) -> Result<Found, Failure> {
+    let folder = &settings.store.sled.path;
+    if settings.store.backend == Backend::Sled {
+        if !folder.join("db").exists() {
+            return Err(format!("there is no store at {} (store.sled.path)", folder.display()));
+        }
+        if let Some(answer) = control::ask(folder, request).map_err(said)? {
+            return Ok(Found::There(Box::new(answer)));
+        }
+    }
+    Ok(Found::Here(open(settings).await.map_err(said)?))
+}
+
+/// Writes an archive of the store into a file, or to standard output. The file appears when it is whole.
+///
+/// # Errors
+/// Why it could not be written.
+pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary, Failure> {
+    let found = find(settings, Request::Export).await?;
+    let Some(file) = file else {
+        return write(found, &mut io::stdout()).await;
+    };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut draft =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(said)?;
+    let summary = write(found, draft.as_file_mut()).await?;
+    draft.as_file().sync_all().map_err(said)?;
+    draft.persist(file).map_err(said)?;
+    Ok(summary)
+}
+
+async fn write(found: Found, out: &mut (dyn Write + Send)) -> Result<Summary, Failure> {
+    let mut progress = Progress::start(None);
+    let mut counted = Counted { out: BufWriter::new(out), progress: &mut progress, lines: 0 };
+    match found {
+        Found::Here(store) => {
+            let summary = control::export(&store, &mut counted).await.map_err(said)?;
+            store.close().await.map_err(said)?;
+            Ok(summary)
+        }
+        Found::There(answer) => copy(answer, &mut counted),
+    }
+}
+
+/// Copies an archive that another process makes, as it comes, and sees that it is whole.
+fn copy(answer: Box<dyn BufRead>, out: &mut impl Write) -> Result<Summary, Failure> {
+    let mut last = String::new();
+    for line in answer.lines() {
+        let line = line.map_err(said)?;
+        if let Some(why) = line.strip_prefix(FAILED) {
+            return Err(why.to_owned());
+        }
+        writeln!(out, "{line}").map_err(said)?;
+        last = line;
+    }
+    out.flush().map_err(said)?;
+    #[derive(serde::Deserialize)]
+    struct End {
+        end: Summary,
+    }
+    let end: End = serde_json::from_str(&last)
+        .map_err(|_| "the running px0 stopped before the archive was whole".to_owned())?;
+    Ok(end.end)
+}
+
+/// Counts lines on their way.
+struct Counted<'a, W> {
+    out: W,
+    progress: &'a mut Progress,
+    lines: u64,
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.lines += bytes[..written].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.progress.at(self.lines, self.lines);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Fills an empty store from an archive. The archive is read twice: first to see that it is whole and unchanged.
+///
+/// # Errors
+/// Why it could not be taken in; nothing was, then.
+pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure> {
+    let name = file.display();
+    let opened = || File::open(file).map_err(|error| format!("{name}: {error}"));
+    let mut whole = Reader::new(BufReader::new(opened()?)).map_err(said)?;
+    for record in whole.by_ref() {
+        record.map_err(said)?;
+    }
+    let summary = whole.summary.ok_or("the archive has no end")?;
+
+    let store = open(settings).await.map_err(said)?;
+    let bytes = opened()?.metadata().map_err(said)?.len();
+    let mut progress = Progress::start(Some(bytes));
+    let mut records = 0;
+    let reader = Reader::new(BufReader::new(opened()?)).map_err(said)?;
+    let mut source = reader.inspect(|_| {
+        records += 1;
+        progress.at(bytes * records / (summary.records + 1), records);
+    });
+    let taken = store.import(&mut source).await;
+    drop(source);
+    store.close().await.map_err(said)?;
+    taken.map_err(said)?;
+    Ok(summary)
+}
+
+/// Walks the store and answers what is wrong with it.
+///
+/// # Errors
+/// When it cannot be walked.
+pub async fn fsck(settings: &Settings) -> Result<Vec<String>, Failure> {
+    match find(settings, Request::Fsck).await? {
+        Found::Here(store) => {
+            let problems = store.check().await.map_err(said)?;
+            store.close().await.map_err(said)?;
+            Ok(problems)
+        }
+        Found::There(answer) => {
+            let lines = answer.lines().collect::<io::Result<Vec<_>>>().map_err(said)?;
+            match lines.iter().find_map(|line| line.strip_prefix(FAILED)) {
+                Some(why) => Err(why.to_owned()),
+                None => Ok(lines),
+            }
+        }
+    }
+}

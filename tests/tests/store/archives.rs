@@ -1,0 +1,151 @@
+//! Archives: what leaves a store by one door and enters another by the same.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use px0_core::{
+    memory::MemoryStore,
+    prompt::Prompt,
+    store::{
+        Result, Store, StoreError, Thing,
+        archive::{Record, Source},
+    },
+    tenancy::Role,
+};
+
+use crate::{
+    versions::prompt,
+    world::{Law, World, body, laws},
+};
+
+pub(crate) const LAWS: &[Law] = laws![
+    an_archive_has_everything_in_one_order_and_fills_any_store,
+    an_archive_fills_only_an_empty_store,
+    an_archive_that_breaks_off_fills_nothing,
+    an_export_sees_one_moment,
+];
+
+/// All records of a store.
+pub(crate) async fn records(store: &dyn Store) -> Vec<Record> {
+    let mut records = Vec::new();
+    let sink = &mut |record| {
+        records.push(record);
+        Ok(())
+    };
+    store.export(sink).await.unwrap();
+    records
+}
+
+/// Fills a store.
+async fn fill(store: &dyn Store, records: &[Record]) -> Result<()> {
+    store.import(&mut records.iter().cloned().map(Ok) as &mut Source<'_>).await
+}
+
+/// One of everything, and two of most.
+async fn full(w: &World) -> Prompt {
+    let home = w.home("alpha").await;
+    let red = w.team_in(&home, "red").await;
+    let bob = w.editor(&home.team, "bob").await;
+    w.join(&red, &bob, Role::Viewer).await;
+    w.home("beta").await;
+    let blue = w.team_in(&home, "blue").await;
+    w.ask(&blue, &bob).await;
+    let line = prompt(w).await;
+    let draft = w.draft(&line, "{{ a }}").await;
+    w.live(&line).await;
+    w.stable(&line).await;
+    w.delete_version(w.stamp(), w.draft(&line, "gone").await.id).await.unwrap();
+    w.set_tag(w.stamp(), draft.id, "one".parse_tag()).await.unwrap();
+    w.set_tag(w.stamp(), draft.id, "two".parse_tag()).await.unwrap();
+    w.create_payload(w.stamp(), w.new_payload(&line, r#"{"a":1.50}"#)).await.unwrap();
+    w.create_payload(w.stamp(), w.new_payload(&line, "{}")).await.unwrap();
+    line
+}
+
+trait ParseTag {
+    fn parse_tag(&self) -> px0_core::TagName;
+}
+
+impl ParseTag for str {
+    fn parse_tag(&self) -> px0_core::TagName {
+        px0_core::TagName::parse(self).unwrap()
+    }
+}
+
+async fn an_archive_has_everything_in_one_order_and_fills_any_store(w: World) {
+    full(&w).await;
+    let taken = records(&*w).await;
+    let other = MemoryStore::new();
+    fill(&other, &taken).await.unwrap();
+    assert_eq!(other.check().await.unwrap(), [""; 0]);
+    assert_eq!(records(&other).await, taken);
+    let again = w.elsewhere().await;
+    fill(&*again, &taken).await.unwrap();
+    assert_eq!(again.check().await.unwrap(), [""; 0]);
+    assert_eq!(records(&*again).await, taken);
+    // It goes on: numbers are not given again.
+    let line = taken.iter().find_map(|record| match record {
+        Record::Prompt { prompt, last_number: 4 } => Some(prompt.id),
+        _ => None,
+    });
+    let next = again.create_version(w.stamp(), line.unwrap(), w.new_version_id(), body("x"));
+    assert_eq!(next.await.unwrap().number, 5);
+}
+
+async fn an_archive_fills_only_an_empty_store(w: World) {
+    w.home("acme").await;
+    let mine = records(&*w).await;
+    let refused = fill(&*w, &mine).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(records(&*w).await, mine);
+}
+
+async fn an_archive_that_breaks_off_fills_nothing(w: World) {
+    full(&w).await;
+    let taken = records(&*w).await;
+    let other = w.elsewhere().await;
+    let mut broken =
+        taken.iter().take(taken.len() - 1).cloned().map(Ok).chain([Err(Thing::Org.into())]);
+    assert_eq!(other.import(&mut broken).await, Err(Thing::Org.into()));
+    assert_eq!(records(&*other).await, []);
+    fill(&*other, &taken).await.unwrap();
+    assert_eq!(records(&*other).await, taken);
+}
+
+async fn an_export_sees_one_moment(w: World) {
+    let line = full(&w).await;
+    for number in 0..600 {
+        w.create_payload(w.stamp(), w.new_payload(&line, &format!("[{number}]"))).await.unwrap();
+    }
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    let writer = w.clone();
+    let end = std::sync::Arc::new(AtomicBool::new(false));
+    let (over, id) = (end.clone(), line.id);
+    let writing = tokio::spawn(async move {
+        // Homes come and go, and what there is changes, while the export goes on.
+        let mut number = 0;
+        while !over.load(Ordering::Relaxed) {
+            number += 1;
+            let home = writer.home(&format!("home{number}")).await;
+            let draft = writer
+                .create_version(writer.stamp(), id, writer.new_version_id(), body("x"))
+                .await
+                .unwrap();
+            writer.delete_version(writer.stamp(), draft.id).await.unwrap();
+            if number % 2 == 0 {
+                writer.delete_org(writer.stamp(), home.org.id).await.unwrap();
+            }
+            BEGUN.store(true, Ordering::Relaxed);
+        }
+    });
+    while !BEGUN.load(Ordering::Relaxed) {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..5 {
+        let taken = records(&*w).await;
+        let other = MemoryStore::new();
+        fill(&other, &taken).await.unwrap();
+        assert_eq!(other.check().await.unwrap(), [""; 0], "of two moments");
+    }
+    end.store(true, Ordering::Relaxed);
+    writing.await.unwrap();
+}
