@@ -64,6 +64,8 @@ pub enum Backend {
 pub struct StoreSettings {
     /// Which store.
     pub backend: Backend,
+    /// Most bytes of templates kept in memory for renders.
+    pub cache_bytes: u64,
     /// For sled.
     pub sled: SledSettings,
     /// For Postgres.
@@ -196,6 +198,7 @@ impl Settings {
             auto_verify: self.email.mode == EmailMode::AutoVerify,
             max_template: self.limits.template,
             max_variables: self.limits.variables,
+            cache_bytes: self.store.cache_bytes,
         }
     }
 

@@ -110,6 +110,18 @@ impl Caller {
         }
     }
 
+    /// The organizations that their reach is in.
+    pub fn orgs(&self) -> Vec<OrgId> {
+        match self {
+            Self::Anonymous => Vec::new(),
+            Self::Person(person) => {
+                let orgs: BTreeSet<_> = person.memberships.iter().map(|seat| seat.org).collect();
+                orgs.into_iter().collect()
+            }
+            Self::Key(key) => vec![key.org_id],
+        }
+    }
+
     /// The teams whose prompts the caller can see.
     pub fn reach(&self) -> Reach {
         match self {

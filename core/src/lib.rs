@@ -11,6 +11,7 @@
 //! - What the product does: [`workflows`].
 
 pub mod access;
+pub mod cache;
 pub mod caller;
 pub mod clock;
 pub mod email;

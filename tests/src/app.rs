@@ -24,7 +24,7 @@ pub const PASSWORD: &str = "Corr3ct-horse";
 pub struct App {
     base: String,
     folder: Arc<TempDir>,
-    database: Option<Database>,
+    database: Option<Arc<Database>>,
     running: Option<Running>,
     http: reqwest::Client,
     people: AtomicUsize,
@@ -46,14 +46,27 @@ impl App {
         if Database::missing().is_some() {
             return None;
         }
-        let database = Database::take().await;
+        Some(Self::start_on_database(Arc::new(Database::take().await)).await)
+    }
+
+    async fn start_on_database(database: Arc<Database>) -> Self {
         let mut app = Self::start_with(|settings| {
             settings.store.backend = Backend::Postgres;
             settings.store.postgres = database.settings();
         })
         .await;
         app.database = Some(database);
-        Some(app)
+        app
+    }
+
+    /// Another px0 on the same Postgres.
+    pub async fn replica(&self) -> Self {
+        Self::start_on_database(self.database.clone().unwrap()).await
+    }
+
+    /// The Postgres that it runs on.
+    pub fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
     }
 
     /// Starts one with other settings.

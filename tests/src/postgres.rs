@@ -57,7 +57,7 @@ impl Database {
             format!("px0_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))
         });
         let database = Self(name);
-        let mut admin = PgConnection::connect(&Self("postgres".to_owned()).url()).await.unwrap();
+        let mut admin = PgConnection::connect(&url("postgres")).await.unwrap();
         let query = "SELECT count(*) FROM pg_database WHERE datname = $1";
         let there: i64 =
             sqlx::query_scalar(query).bind(&database.0).fetch_one(&mut admin).await.unwrap();
@@ -77,8 +77,7 @@ impl Database {
 
     /// Its URL.
     pub fn url(&self) -> String {
-        let server = SERVER.as_ref().unwrap();
-        format!("{}/{}", server.url, self.0)
+        url(&self.0)
     }
 
     /// How a store on it is opened.
@@ -97,6 +96,11 @@ impl Database {
     pub async fn open(&self) -> PgStore {
         PgStore::open(self.settings()).await.unwrap()
     }
+}
+
+/// The URL of a database of this name.
+fn url(name: &str) -> String {
+    format!("{}/{name}", SERVER.as_ref().unwrap().url)
 }
 
 impl Drop for Database {
@@ -143,9 +147,13 @@ impl Cluster {
         keeper.args(["-c", script, "keeper"]).arg(bin.join("postgres"));
         keeper.arg("-D").arg(&data).arg("-k").arg(folder.path());
         keeper.args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-        for setting in
-            ["fsync=off", "full_page_writes=off", "max_connections=300", "shared_buffers=64MB"]
-        {
+        for setting in [
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_connections=300",
+            "shared_buffers=64MB",
+        ] {
             keeper.args(["-c", setting]);
         }
         keeper.env("PX0_DATA", &data).stdin(Stdio::piped());

@@ -49,7 +49,7 @@ impl Accounts for PgStore {
             insert(&mut tx, &account).await?;
             tenancy::insert_org(&mut tx, &org, &team).await?;
             members::join(&mut tx, team.id, account.user.id, Role::Admin, stamp.at).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -66,7 +66,7 @@ impl Accounts for PgStore {
             locks::team(&mut tx, team).await?;
             insert(&mut tx, &account).await?;
             members::join(&mut tx, team, account.user.id, role, stamp.at).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -101,7 +101,7 @@ impl Accounts for PgStore {
             .bind(&session.hash.as_bytes()[..])
             .execute(&mut *tx)
             .await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -170,7 +170,7 @@ impl Accounts for PgStore {
                     .execute(&mut *tx)
                     .await?;
                 void(&mut tx, UserId::from_uuid(user), &[VERIFICATION]).await?;
-                return Ok(tx.commit().await?);
+                return tx.commit().await;
             }
             sqlx::query(
                 "UPDATE mailed_codes SET tries_left = tries_left - 1 WHERE user_id = $1 AND kind = 'verification'",
@@ -265,7 +265,7 @@ impl Accounts for PgStore {
                 .await?;
             void(&mut tx, user, &[RESET]).await?;
             end_sessions(&mut tx, user, Some(keep)).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }

@@ -3,7 +3,10 @@
 use futures::TryStreamExt as _;
 use px0_core::{
     ids::{PromptId, UserId},
-    store::archive::{Record, Sink, Source, VersionRecord, not_empty},
+    store::{
+        Change,
+        archive::{Record, Sink, Source, VersionRecord, not_empty},
+    },
     tag::TagName,
     user::{MailedCode, Session},
 };
@@ -58,7 +61,8 @@ impl PgStore {
         for record in from {
             insert(&mut tx, record?).await?;
         }
-        Ok(tx.commit().await?)
+        tx.changed(Change::All);
+        tx.commit().await
     }
 }
 

@@ -5,8 +5,9 @@ use px0_core::{
     key::{ApiKey, KeyScope},
     page::{Page, Paged, Recent},
     secret::TokenHash,
-    store::{KeyFilter, Keys, Result, Stamp, Thing},
+    store::{Change, KeyFilter, Keys, Result, Stamp, Thing},
 };
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::{Connection, PgResult, PgStore, one_more, pg, rows, rows::At, tenancy::all};
@@ -30,7 +31,7 @@ impl Keys for PgStore {
         pg(async {
             let mut tx = self.begin().await?;
             insert(&mut tx, &key).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -98,11 +99,14 @@ impl Keys for PgStore {
 
     async fn delete_key(&self, _: Stamp, key: KeyId) -> Result<()> {
         pg(async {
-            let query = sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(key.uuid());
-            match query.execute(&self.pool).await?.rows_affected() {
-                0 => Err(Thing::Key.into()),
-                _ => Ok(()),
-            }
+            let mut tx = self.begin().await?;
+            let row = sqlx::query("DELETE FROM api_keys WHERE id = $1 RETURNING org_id")
+                .bind(key.uuid())
+                .fetch_optional(&mut *tx)
+                .await?;
+            let org: Uuid = row.ok_or(Thing::Key)?.try_get("org_id")?;
+            tx.changed(Change::Keys(OrgId::from_uuid(org)));
+            tx.commit().await
         })
         .await
     }

@@ -3,14 +3,14 @@
 use px0_core::{
     ids::{OrgId, PromptId, TeamId, UserId, VersionId},
     prompt::{Prompt, PromptStatus},
-    store::{Refusal, Thing},
+    store::{Change, Refusal, StoreError, Thing},
     tenancy::{Org, Team},
     user::Account,
 };
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Connection, PgResult, rows, rule};
+use super::{Connection, PgResult, Write, error::PgError, rows, rule};
 
 /// Locks an organization: nobody else changes its people, teams or keys meanwhile.
 pub(super) async fn org(c: &mut Connection, org: OrgId) -> PgResult<Org> {
@@ -47,33 +47,48 @@ pub(super) async fn user(c: &mut Connection, user: UserId) -> PgResult<Account> 
     rows::account(&row.ok_or(Thing::User)?)
 }
 
-/// Locks a prompt with its versions and tags.
-pub(super) async fn prompt(c: &mut Connection, prompt: PromptId) -> PgResult<Prompt> {
-    let row = sqlx::query("SELECT * FROM prompts WHERE id = $1 FOR UPDATE")
-        .bind(prompt.uuid())
-        .fetch_optional(c)
-        .await?;
-    rows::prompt(&row.ok_or(Thing::Prompt)?)
+/// Locks a prompt with its versions and tags, to change something of it.
+pub(super) async fn prompt(tx: &mut Write, prompt: PromptId) -> PgResult<Prompt> {
+    // Not a join: one that is moved while it is waited for would be joined with the team that it was in, and not be found.
+    let row = sqlx::query(
+        "SELECT p.*, (SELECT org_id FROM teams WHERE id = p.team_id) AS org_id FROM prompts p
+         WHERE id = $1 FOR UPDATE",
+    )
+    .bind(prompt.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let row = row.ok_or(Thing::Prompt)?;
+    let found = rows::prompt(&row)?;
+    let org = match row.try_get("org_id")? {
+        Some(org) => org,
+        // Moved meanwhile to a team that is younger than this statement.
+        None => {
+            let query = sqlx::query("SELECT org_id FROM teams WHERE id = $1");
+            let row = query.bind(found.team_id.uuid()).fetch_one(&mut **tx).await?;
+            row.try_get("org_id")?
+        }
+    };
+    tx.changed(Change::Prompts(OrgId::from_uuid(org)));
+    Ok(found)
 }
 
 /// The same; an archived one is refused.
-pub(super) async fn active_prompt(c: &mut Connection, id: PromptId) -> PgResult<Prompt> {
-    let prompt = prompt(c, id).await?;
+pub(super) async fn active_prompt(tx: &mut Write, id: PromptId) -> PgResult<Prompt> {
+    let prompt = prompt(tx, id).await?;
     rule(prompt.status == PromptStatus::Active, Refusal::PromptArchived)?;
     Ok(prompt)
 }
 
 /// Locks the prompt of a version.
-pub(super) async fn prompt_of(c: &mut Connection, version: VersionId) -> PgResult<Prompt> {
+pub(super) async fn prompt_of(tx: &mut Write, version: VersionId) -> PgResult<Prompt> {
     // Versions stay in their prompt.
     let row = sqlx::query("SELECT prompt_id FROM versions WHERE id = $1")
         .bind(version.uuid())
-        .fetch_optional(&mut *c)
+        .fetch_optional(&mut **tx)
         .await?;
     let id: Uuid = row.ok_or(Thing::Version)?.try_get("prompt_id")?;
-    let row = sqlx::query("SELECT * FROM prompts WHERE id = $1 FOR UPDATE")
-        .bind(id)
-        .fetch_optional(c)
-        .await?;
-    rows::prompt(&row.ok_or(Thing::Version)?)
+    prompt(tx, PromptId::from_uuid(id)).await.map_err(|error| match error {
+        PgError(StoreError::Missing(Thing::Prompt)) => Thing::Version.into(),
+        other => other,
+    })
 }

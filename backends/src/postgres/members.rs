@@ -154,7 +154,7 @@ impl PgStore {
             other => other,
         })?;
         requests::approve_pending(&mut tx, team.id, user, stamp.at).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     pub(super) async fn take_member(&self, team: TeamId, user: UserId) -> PgResult<()> {
@@ -170,7 +170,7 @@ impl PgStore {
         if seats_in(&mut tx, team.org_id, user).await?.is_empty() {
             requests::withdraw(&mut tx, team.org_id, user).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     pub(super) async fn take_person(&self, org: OrgId, user: UserId) -> PgResult<()> {
@@ -191,7 +191,7 @@ impl PgStore {
         .execute(&mut *tx)
         .await?;
         requests::withdraw(&mut tx, org, user).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     pub(super) async fn put_role(&self, team: TeamId, user: UserId, role: Role) -> PgResult<()> {
@@ -208,6 +208,6 @@ impl PgStore {
             .bind(role.as_str())
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }

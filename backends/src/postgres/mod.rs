@@ -6,13 +6,13 @@
 //! Everything reads committed rows: each statement sees what was committed before it began, and what a lock protects
 //! is read after the lock is had.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use px0_core::{
     page::Paged,
     store::{
-        Refusal, Result, Store, StoreError,
+        Refusal, Result, Store, StoreError, Watcher,
         archive::{Sink, Source},
     },
 };
@@ -26,6 +26,7 @@ mod accounts;
 mod archive;
 mod check;
 mod error;
+mod feed;
 mod keys;
 mod locks;
 mod members;
@@ -39,6 +40,7 @@ mod versions;
 pub use settings::PostgresSettings;
 
 use error::PgError;
+use feed::{Feed, Write};
 
 /// The schema, step by step.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -52,6 +54,7 @@ type PgResult<T> = std::result::Result<T, PgError>;
 /// database cannot be reached, everything is [`StoreError::Unavailable`].
 pub struct PgStore {
     pool: PgPool,
+    feed: Arc<Feed>,
     /// Where: without the secret in it.
     place: String,
 }
@@ -78,6 +81,7 @@ impl PgStore {
             Ok(Err(error)) => return Err(unusable(error.to_string())),
             Err(_) => return Err(unusable("it does not answer".to_owned())),
         }
+        let feed = Arc::new(Feed::new(options.clone()));
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.get())
             .acquire_timeout(patience)
@@ -85,12 +89,12 @@ impl PgStore {
             .await
             .map_err(|error| unusable(error.to_string()))?;
         MIGRATIONS.run(&pool).await.map_err(|error| unusable(migration_failed(&error)))?;
-        Ok(Self { pool, place })
+        Ok(Self { pool, feed, place })
     }
 
-    /// A transaction; what it did is undone unless it is committed.
-    async fn begin(&self) -> PgResult<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin().await?)
+    /// A transaction that writes; what it did is undone unless it is committed.
+    async fn begin(&self) -> PgResult<Write> {
+        Ok(Write::new(self.pool.begin().await?, self.feed.clone()))
     }
 
     /// A transaction that only reads, and sees one moment however many statements it takes.
@@ -174,6 +178,10 @@ impl Store for PgStore {
         pg(check::check(&self.pool)).await
     }
 
+    fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {
+        self.feed.start(watcher)
+    }
+
     async fn export(&self, to: &mut Sink<'_>) -> Result<()> {
         pg(self.hand_out(to)).await
     }
@@ -187,6 +195,7 @@ impl Store for PgStore {
     }
 
     async fn close(&self) -> Result<()> {
+        self.feed.stop();
         self.pool.close().await;
         Ok(())
     }

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use px0_core::{
-    ids::{PayloadId, PromptId, TeamId, VersionId},
+    ids::{OrgId, PayloadId, PromptId, TeamId, VersionId},
     lifecycle::Step,
     page::{Page, Paged, Recent},
     prompt::{Payload, PayloadChange, Prompt, PromptChange, PromptFilter, PromptRef, PromptStatus},
-    store::{Found, Prompts, Reach, Refusal, Result, Stamp, Thing},
+    store::{Change, Found, Prompts, Reach, Refusal, Result, Stamp, Thing},
     tag::{Selector, TagName},
     version::{Body, BodyChange, Version, VersionFilter},
 };
@@ -19,7 +19,17 @@ use super::{
 #[async_trait]
 impl Prompts for PgStore {
     async fn create_prompt(&self, _: Stamp, prompt: Prompt) -> Result<()> {
-        pg(async { insert(&mut *self.pool.acquire().await?, &prompt, 0).await }).await
+        pg(async {
+            let mut tx = self.begin().await?;
+            insert(&mut tx, &prompt, 0).await?;
+            let row = sqlx::query("SELECT org_id FROM teams WHERE id = $1")
+                .bind(prompt.team_id.uuid())
+                .fetch_one(&mut *tx)
+                .await?;
+            tx.changed(Change::Prompts(OrgId::from_uuid(row.try_get("org_id")?)));
+            tx.commit().await
+        })
+        .await
     }
 
     async fn find_prompts(&self, reach: &Reach, name: &PromptRef) -> Result<Vec<Found>> {
@@ -234,7 +244,7 @@ impl Prompts for PgStore {
                 return Err(Thing::Tag.into());
             }
             rule(found.status == PromptStatus::Active, Refusal::PromptArchived)?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -336,7 +346,7 @@ impl Prompts for PgStore {
             if done.rows_affected() == 0 {
                 return Err(Thing::Payload.into());
             }
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }

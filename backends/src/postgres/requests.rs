@@ -65,7 +65,7 @@ impl PgStore {
         }
         rule(!seats.iter().any(|seat| seat.is_in(team.id)), Refusal::AlreadyMember)?;
         insert(&mut tx, &request).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     pub(super) async fn pending_within(&self, reach: &Reach) -> PgResult<Vec<InboxItem>> {

@@ -3,13 +3,15 @@ use px0_core::{
     ids::{JoinRequestId, OrgId, TeamId, UserId},
     name::Name,
     page::{Counted, Numbered},
-    store::{NewMember, Reach, Refusal, Result, Stamp, Tenancy},
+    store::{Change, NewMember, Reach, Refusal, Result, Stamp, Tenancy},
     tenancy::{InboxItem, JoinRequest, Member, Org, Role, Team},
     user::User,
 };
 use sqlx::{Row as _, postgres::PgRow};
 
-use super::{Connection, PgResult, PgStore, locks, members, pg, requests, rows, rows::At, rule};
+use super::{
+    Connection, PgResult, PgStore, Write, locks, members, pg, requests, rows, rows::At, rule,
+};
 
 #[async_trait]
 impl Tenancy for PgStore {
@@ -21,7 +23,7 @@ impl Tenancy for PgStore {
             rule(!other, Refusal::OrgNameTaken)?;
             insert_org(&mut tx, &org, &team).await?;
             members::join(&mut tx, team.id, founder, Role::Admin, stamp.at).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -61,7 +63,7 @@ impl Tenancy for PgStore {
             let mut tx = self.begin().await?;
             locks::org(&mut tx, org).await?;
             delete_org(&mut tx, org).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -149,7 +151,7 @@ impl Tenancy for PgStore {
             if let Some(admin) = admin {
                 members::join(&mut tx, team.id, admin, Role::Admin, stamp.at).await?;
             }
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -207,7 +209,9 @@ impl Tenancy for PgStore {
             .await?;
             sqlx::query("DELETE FROM teams WHERE id = $1").bind(team.uuid()).execute(&mut *tx).await?;
             requests::withdraw_outsiders(&mut tx, found.org_id).await?;
-            Ok(tx.commit().await?)
+            tx.changed(Change::Keys(found.org_id));
+            tx.changed(Change::Prompts(found.org_id));
+            tx.commit().await
         })
         .await
     }
@@ -356,7 +360,9 @@ pub(super) async fn insert_team(c: &mut Connection, team: &Team) -> PgResult<()>
 }
 
 /// Deletes an organization that is locked: all that belongs to it follows by its foreign keys.
-pub(super) async fn delete_org(c: &mut Connection, org: OrgId) -> PgResult<()> {
-    sqlx::query("DELETE FROM orgs WHERE id = $1").bind(org.uuid()).execute(c).await?;
+pub(super) async fn delete_org(tx: &mut Write, org: OrgId) -> PgResult<()> {
+    sqlx::query("DELETE FROM orgs WHERE id = $1").bind(org.uuid()).execute(&mut **tx).await?;
+    tx.changed(Change::Keys(org));
+    tx.changed(Change::Prompts(org));
     Ok(())
 }

@@ -275,7 +275,7 @@ impl PgStore {
             .bind(version.uuid())
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     pub(super) async fn move_version(

@@ -8,7 +8,7 @@ use std::ops::Bound;
 use px0_core::{
     prompt::Payload,
     store::{
-        Result,
+        Change, Result,
         archive::{Record as Archived, Sink, Source, VersionRecord, not_empty},
     },
     tenancy::{JoinRequest, Org, Team},
@@ -162,6 +162,7 @@ impl SledStore {
     async fn ended(&self) -> Result<()> {
         let unmark = |tx: &mut Tx<'_>| {
             tx.mark(IMPORTING, None);
+            tx.changed(Change::All);
             Ok(())
         };
         self.write(unmark).await

@@ -7,7 +7,7 @@ use px0_core::{
     key::{ApiKey, KeyScope},
     prompt::Payload,
     secret::TokenHash,
-    store::Result,
+    store::{Change, Result},
     tenancy::{JoinRequest, Org, Team},
     user::{Account, Session},
 };
@@ -72,6 +72,7 @@ impl Tx<'_> {
         if teams.is_empty() {
             return self.remove(&key);
         }
+        self.changed(Change::Keys(key.org_id));
         let narrowed = ApiKey { scope: KeyScope::Teams(teams), ..key.clone() };
         self.replace(&key, &narrowed)
     }

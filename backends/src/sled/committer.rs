@@ -5,6 +5,7 @@
 //! the group gets an answer of success, and no write is taken any more: what is on the disk is not known then.
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
     thread,
@@ -12,7 +13,7 @@ use std::{
 
 use ::sled::Batch;
 use parking_lot::{Mutex, RwLock};
-use px0_core::store::{Result, StoreError};
+use px0_core::store::{Change, Result, StoreError, Watcher};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -46,6 +47,7 @@ pub(super) struct Gate {
     /// syncs. So nobody sees half of a command, and readers may see what is not durable yet.
     shared: RwLock<Option<Shared>>,
     failure: OnceLock<String>,
+    watcher: OnceLock<Arc<dyn Watcher>>,
 }
 
 struct Shared {
@@ -94,6 +96,21 @@ impl Gate {
         read(&View::of(db), &View::after(db, &*past), &past[0])
     }
 
+    /// Tells of every change from now on; the first who asks is told.
+    pub(super) fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {
+        let first = self.watcher.set(watcher.clone()).is_ok();
+        if first {
+            watcher.told(true);
+        }
+        first
+    }
+
+    fn tell(&self, changes: &BTreeSet<Change>) {
+        if let Some(watcher) = self.watcher.get().filter(|_| !changes.is_empty()) {
+            watcher.changed(&changes.iter().copied().collect::<Vec<_>>());
+        }
+    }
+
     /// Reads, at one moment.
     pub(super) fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
         let shared = self.shared.read();
@@ -130,6 +147,7 @@ impl Committer {
                 moments: Vec::new(),
             })),
             failure: OnceLock::new(),
+            watcher: OnceLock::new(),
         });
         let syncer = Syncer::start(opened.clone(), disk).context("starting the sync thread")?;
         let (commands, queue) = mpsc::channel(QUEUE);
@@ -202,11 +220,13 @@ impl Writer {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             while let Some(first) = self.queue.blocking_recv() {
                 // A failure drops the answers, and with `self` whatever is in the queue.
-                let (batches, answers) = self.group(first);
+                let (batches, answers, changes) = self.group(first);
                 if let Err(why) = self.commit(&batches, &syncer) {
                     self.gate.fail(why);
                     return;
                 }
+                // Before anybody hears that it is done.
+                self.gate.tell(&changes);
                 answers.into_iter().for_each(|answer| answer());
             }
         }));
@@ -217,15 +237,17 @@ impl Writer {
     }
 
     /// Runs the commands that are there, the first one first.
-    fn group(&mut self, first: Command) -> (Vec<Writes>, Vec<Answer>) {
+    fn group(&mut self, first: Command) -> (Vec<Writes>, Vec<Answer>, BTreeSet<Change>) {
         let (mut batches, mut answers) = (Vec::<Writes>::new(), Vec::new());
+        let mut changes = BTreeSet::new();
         let mut bytes = 0;
         let mut next = Some(first);
         while let Some(command) = next {
             let mut tx = Tx::new(View::after(&self.opened.db, &batches));
             // A command that panics has its answer dropped: its caller is told that it failed.
             if let Ok(answer) = catch_unwind(AssertUnwindSafe(|| command(&mut tx))) {
-                let staged = tx.into_writes();
+                let (staged, changed) = tx.into_writes();
+                changes.extend(changed);
                 let size = |write: &Option<Vec<u8>>| write.as_ref().map_or(0, Vec::len);
                 bytes += staged.values().map(size).sum::<usize>();
                 match batches.last_mut() {
@@ -237,7 +259,7 @@ impl Writer {
             let full = answers.len() >= GROUP || bytes >= GROUP_BYTES;
             next = if full { None } else { self.queue.try_recv().ok() };
         }
-        (batches, answers)
+        (batches, answers, changes)
     }
 
     fn commit(&self, batches: &[Writes], syncer: &Syncer) -> Result<(), String> {

@@ -6,7 +6,7 @@ use px0_core::{
     lifecycle::Status,
     page::Recent,
     prompt::{Payload, Prompt, PromptStatus},
-    store::{Refusal, Result},
+    store::{Change, Refusal, Result},
     tag::TagName,
     version::{Body, Version},
 };
@@ -16,6 +16,7 @@ use super::{
     keyspace::{self, Key},
     record::{Entry, Record, lead},
     rule,
+    view::View,
 };
 
 /// A prompt, with what only the store has to know of it.
@@ -41,6 +42,10 @@ impl Line {
 }
 
 impl Record for Line {
+    fn changes(&self, _: &View<'_>, _: bool) -> Result<Vec<Change>> {
+        Ok(vec![Change::Prompts(self.org)])
+    }
+
     fn key(&self) -> Key {
         keyspace::prompt(self.prompt.id)
     }
@@ -90,6 +95,10 @@ impl Head {
 }
 
 impl Record for Head {
+    fn changes(&self, view: &View<'_>, _: bool) -> Result<Vec<Change>> {
+        of_prompt(view, self.prompt)
+    }
+
     fn key(&self) -> Key {
         keyspace::version(self.prompt, self.number)
     }
@@ -135,6 +144,10 @@ pub(super) struct Tag {
 }
 
 impl Record for Tag {
+    fn changes(&self, view: &View<'_>, _: bool) -> Result<Vec<Change>> {
+        of_prompt(view, self.prompt)
+    }
+
     fn key(&self) -> Key {
         keyspace::tag(self.prompt, &self.tag)
     }
@@ -162,4 +175,10 @@ impl Record for Payload {
     fn needs(&self) -> Vec<Key> {
         vec![keyspace::prompt(self.prompt_id)]
     }
+}
+
+/// What copies of a prompt must know. One that is gone has said so itself.
+fn of_prompt(view: &View<'_>, prompt: PromptId) -> Result<Vec<Change>> {
+    let line = view.get::<Line>(&keyspace::prompt(prompt))?;
+    Ok(line.map(|line| Change::Prompts(line.org)).into_iter().collect())
 }

@@ -13,7 +13,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use px0_core::store::{
-    Refusal, Result, Store, StoreError,
+    Refusal, Result, Store, StoreError, Watcher,
     archive::{Sink, Source},
 };
 
@@ -120,6 +120,10 @@ impl Store for SledStore {
 
     async fn check(&self) -> Result<Vec<String>> {
         self.list(|gate| gate.read(check::check)).await
+    }
+
+    fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {
+        self.gate.watch(watcher)
     }
 
     async fn export(&self, to: &mut Sink<'_>) -> Result<()> {

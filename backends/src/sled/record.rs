@@ -3,13 +3,14 @@
 //! An index entry is never written by hand: it follows from the record by [`Record::indexes`], which is
 //! also what `check` compares the store with.
 
-use px0_core::store::StoreError;
+use px0_core::store::{Change, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{
     error::{Context, corrupt},
     keyspace::Key,
+    view::View,
 };
 
 /// An index entry: its key and what it leads to.
@@ -22,6 +23,11 @@ pub(super) fn lead(key: Key, to: Uuid) -> Entry {
 
 /// Something that is stored.
 pub(super) trait Record: Serialize + DeserializeOwned {
+    /// What copies must know when this is written, or `gone`.
+    fn changes(&self, _: &View<'_>, _gone: bool) -> Result<Vec<Change>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Where it is.
     fn key(&self) -> Key;
 

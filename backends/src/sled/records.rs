@@ -5,6 +5,7 @@ use px0_core::{
     ids::UserId,
     key::{ApiKey, KeyScope},
     page::Recent,
+    store::{Change, Result},
     tenancy::{JoinRequest, Membership, Org, RequestStatus, Team},
     user::{Account, MailedCode, Session},
 };
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     keyspace::{self, Key},
     record::{Entry, Record, lead},
+    view::View,
 };
 
 impl Record for Account {
@@ -86,6 +88,11 @@ impl Record for Org {
 }
 
 impl Record for Team {
+    fn changes(&self, _: &View<'_>, gone: bool) -> Result<Vec<Change>> {
+        let of_org = [Change::Keys(self.org_id), Change::Prompts(self.org_id)];
+        Ok(if gone { of_org.into() } else { Vec::new() })
+    }
+
     fn key(&self) -> Key {
         keyspace::team(self.id)
     }
@@ -145,6 +152,10 @@ impl Record for JoinRequest {
 }
 
 impl Record for ApiKey {
+    fn changes(&self, _: &View<'_>, gone: bool) -> Result<Vec<Change>> {
+        Ok(if gone { vec![Change::Keys(self.org_id)] } else { Vec::new() })
+    }
+
     fn key(&self) -> Key {
         keyspace::key(self.id)
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use px0_core::store::StoreError;
+use px0_core::store::{Change, StoreError};
 
 use super::{
     keyspace::{self, Key},
@@ -16,34 +16,46 @@ use super::{
 const PART: usize = 4096;
 
 /// A command at work: reads see what it staged, and what the commands before it did.
-pub(super) struct Tx<'a>(View<'a>);
+pub(super) struct Tx<'a> {
+    view: View<'a>,
+    changes: Vec<Change>,
+}
 
 impl<'a> Deref for Tx<'a> {
     type Target = View<'a>;
 
     fn deref(&self) -> &View<'a> {
-        &self.0
+        &self.view
     }
 }
 
 impl<'a> Tx<'a> {
     /// A command that begins with what `view` sees.
     pub(super) fn new(view: View<'a>) -> Self {
-        Self(view)
+        Self { view, changes: Vec::new() }
     }
 
     /// Forgets what was staged: the command was refused.
     pub(super) fn rollback(&mut self) {
-        self.0.own.clear();
+        self.view.own.clear();
+        self.changes.clear();
     }
 
-    /// What was staged.
-    pub(super) fn into_writes(self) -> Writes {
-        self.0.own
+    /// What was staged, and what copies of it must know.
+    pub(super) fn into_writes(self) -> (Writes, Vec<Change>) {
+        (self.view.own, self.changes)
+    }
+
+    /// Whoever keeps copies is to be told of this.
+    pub(super) fn changed(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
     }
 
     /// Stores a new record.
     pub(super) fn insert<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
+        self.note(record, false)?;
         self.put_record(record)?;
         for (key, value) in record.indexes() {
             self.put(key, value);
@@ -53,6 +65,8 @@ impl<'a> Tx<'a> {
 
     /// Stores `new` in the place of `old`, which is the same thing as it was before.
     pub(super) fn replace<R: Record>(&mut self, old: &R, new: &R) -> Result<(), StoreError> {
+        self.note(old, false)?;
+        self.note(new, false)?;
         self.put_record(new)?;
         let (before, after) = (old.indexes(), new.indexes());
         for (key, _) in &before {
@@ -70,6 +84,7 @@ impl<'a> Tx<'a> {
 
     /// Removes a record.
     pub(super) fn remove<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
+        self.note(record, true)?;
         let key = record.key();
         self.shrink(&key, 0)?;
         self.delete(key);
@@ -89,7 +104,7 @@ impl<'a> Tx<'a> {
 
     /// Notes something about the store itself, or takes the note away.
     pub(super) fn mark(&mut self, about: &str, value: Option<&[u8]>) {
-        self.0.own.insert(keyspace::about(about), value.map(Into::into));
+        self.view.own.insert(keyspace::about(about), value.map(Into::into));
     }
 
     /// Removes these keys, whatever they are.
@@ -99,11 +114,16 @@ impl<'a> Tx<'a> {
 
     /// Stages a value as it is.
     pub(super) fn put(&mut self, key: Key, value: Vec<u8>) {
-        self.0.own.insert(key, Some(value));
+        self.view.own.insert(key, Some(value));
     }
 
     fn delete(&mut self, key: Key) {
-        self.0.own.insert(key, None);
+        self.view.own.insert(key, None);
+    }
+
+    fn note<R: Record>(&mut self, record: &R, gone: bool) -> Result<(), StoreError> {
+        record.changes(&self.view, gone)?.into_iter().for_each(|change| self.changed(change));
+        Ok(())
     }
 
     fn put_record<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {

@@ -30,11 +30,13 @@ pub mod archive;
 mod keys;
 mod prompts;
 mod tenancy;
+mod watch;
 
 pub use accounts::Accounts;
 pub use keys::{KeyFilter, Keys};
 pub use prompts::{Found, Prompts};
 pub use tenancy::{NewMember, Tenancy};
+pub use watch::{Change, Watcher};
 
 /// All that px0 keeps, in one place.
 #[async_trait]
@@ -52,6 +54,10 @@ pub trait Store: Accounts + Tenancy + Keys + Prompts {
     /// # Errors
     /// When the store cannot be read at all.
     async fn check(&self) -> Result<Vec<String>>;
+
+    /// Tells `watcher` of every change from now on, or answers `false`: then nothing may be copied. The first watcher is
+    /// the only one.
+    fn watch(&self, watcher: Arc<dyn Watcher>) -> bool;
 
     /// Hands out every record as of one moment, in the order of [`archive`]s. Others read and write meanwhile.
     ///
@@ -106,7 +112,7 @@ pub struct Stamp {
 }
 
 /// The teams among which something is looked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reach {
     /// Every team of these organizations.
     pub orgs: Vec<OrgId>,

@@ -26,7 +26,7 @@ impl Px0 {
             return Ok(Caller::Person(Person { user, memberships, session: hash }));
         }
         if token.starts_with(TokenKind::ApiKey.prefix()) {
-            let key = self.store.key_by_hash(&hash).await?.ok_or_else(unauthorized)?;
+            let key = self.key(&hash).await?;
             self.touch(&key, now);
             return Ok(Caller::Key(key));
         }
@@ -34,6 +34,19 @@ impl Px0 {
     }
 
     /// Notes the use of a key, at most once a minute, off the request path: a key that cannot be noted works.
+    /// The key of this hash: the copy of it, if there is a good one.
+    async fn key(&self, hash: &TokenHash) -> Result<ApiKey> {
+        if let Some(copy) = self.cache.key(hash) {
+            return Ok(ApiKey::clone(&copy));
+        }
+        let before = self.cache.before_key();
+        let key = self.store.key_by_hash(hash).await?.ok_or_else(unauthorized)?;
+        if let Some(before) = before {
+            self.cache.keep_key(before, &key);
+        }
+        Ok(key)
+    }
+
     fn touch(&self, key: &ApiKey, now: Timestamp) {
         let stale = |last: Timestamp| last.plus(TOUCH_EVERY) <= now;
         if key.last_used_at.is_some_and(|last| !stale(last)) {

@@ -273,7 +273,21 @@ impl Px0 {
     ) -> Result<Grant<OnVersion>> {
         // A word that can name no version is not found like any other, after its prompt is.
         let asked = selector.unwrap_or(&Selector::Number(0));
-        let (found, version) = self.store.resolve(&caller.reach(), prompt, asked).await?;
+        let reach = caller.reach();
+        if let Some(copy) = self.cache.resolved(&reach, prompt, asked) {
+            let (found, version) = &*copy;
+            if team.is_none_or(|team| team == found.prompt.team_id) {
+                may_on_prompt(&caller, operation, found)?;
+                let on = OnVersion { found: found.clone(), version: version.clone() };
+                return Ok(Grant { caller, on });
+            }
+        }
+        let note = self.cache.before_resolving(&caller.orgs());
+        let (found, version) = self.store.resolve(&reach, prompt, asked).await?;
+        if let (Some(note), [found], Some(version)) = (note, found.as_slice(), &version) {
+            let question = (reach, prompt.clone(), asked.clone());
+            self.cache.keep_resolved(note, question, (found.clone(), version.clone()));
+        }
         let several = found.len() > 1;
         let found = only(found, team)?;
         let version =

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use crate::{
-    clock::Timestamp, error::Result, ids::KeyId, password::Hasher, render::Renderer,
+    cache::Cache, clock::Timestamp, error::Result, ids::KeyId, password::Hasher, render::Renderer,
     secret::CodeKey, store::SharedStore,
 };
 
@@ -46,6 +46,8 @@ pub struct Policy {
     pub auto_verify: bool,
     /// Largest template, in bytes: also of a version's parameters and of its schema.
     pub max_template: usize,
+    /// Bytes of templates that may be kept in memory for renders.
+    pub cache_bytes: u64,
     /// Largest variables, in bytes: of a render and of a payload.
     pub max_variables: usize,
 }
@@ -58,6 +60,7 @@ impl Default for Policy {
             auto_verify: false,
             max_template: 64 * 1024,
             max_variables: 1024 * 1024,
+            cache_bytes: 32 * 1024 * 1024,
         }
     }
 }
@@ -65,6 +68,7 @@ impl Default for Policy {
 /// The product: everything a handler needs, in one place.
 pub struct Px0 {
     pub(crate) store: SharedStore,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) renderer: Arc<dyn Renderer>,
     pub(crate) hasher: Hasher,
     pub(crate) code_key: CodeKey,
@@ -85,9 +89,12 @@ impl Px0 {
         policy: Policy,
     ) -> Result<Self> {
         let code_key = store.code_key(CodeKey::new()?).await?;
+        let cache = Cache::new(policy.cache_bytes);
+        store.watch(cache.clone());
         let post = post::Post::start(store.clone(), mailer, code_key, policy.code_ttl);
         Ok(Self {
             store,
+            cache,
             renderer,
             hasher: Hasher::new()?,
             code_key,

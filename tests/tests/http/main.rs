@@ -14,5 +14,6 @@ mod path;
 mod profile;
 mod prompts;
 mod races;
+mod replicas;
 mod tenancy;
 mod versions;

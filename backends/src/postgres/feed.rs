@@ -1,0 +1,171 @@
+//! Changes, told to every px0 on the database: by `NOTIFY` within the transaction that makes them, so that none is told
+//! that was not made, and none made that is not told.
+
+use std::{
+    collections::BTreeSet,
+    ops::{Deref, DerefMut},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use px0_core::store::{Change, Watcher};
+use sqlx::{
+    PgConnection, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
+use tokio::{task::JoinHandle, time::timeout};
+
+use super::PgResult;
+
+/// What is listened to.
+const CHANNEL: &str = "px0_changes";
+
+/// A connection that has been silent for so long is asked whether it is still there, and must answer as quickly: together less
+/// than the second within which a change is in force everywhere.
+const BEAT: Duration = Duration::from_millis(400);
+
+/// Between two tries to get a lost connection back.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Who is told, and the task that listens for what others do.
+pub(super) struct Feed {
+    options: PgConnectOptions,
+    watcher: OnceLock<Arc<dyn Watcher>>,
+    listening: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Feed {
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        let options = options.application_name("px0 listening");
+        Self { options, watcher: OnceLock::new(), listening: Mutex::default() }
+    }
+
+    /// Begins to listen, for the first who asks.
+    pub(super) fn start(&self, watcher: Arc<dyn Watcher>) -> bool {
+        if self.watcher.set(watcher.clone()).is_err() {
+            return false;
+        }
+        let listening = tokio::spawn(listen(self.options.clone(), watcher));
+        *self.listening.lock() = Some(listening);
+        true
+    }
+
+    pub(super) fn stop(&self) {
+        if let Some(listening) = self.listening.lock().take() {
+            listening.abort();
+        }
+        if let Some(watcher) = self.watcher.get() {
+            watcher.told(false);
+        }
+    }
+
+    fn tell(&self, changes: &[Change]) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher.changed(changes);
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Listens for as long as it is let; while it cannot, nothing is told.
+async fn listen(options: PgConnectOptions, watcher: Arc<dyn Watcher>) {
+    loop {
+        if let Ok(Ok(listener)) = timeout(2 * BEAT, connect(&options)).await {
+            watcher.told(true);
+            let why = hear(listener, &watcher).await;
+            watcher.told(false);
+            tracing::warn!(
+                why,
+                "the connection that listens for changes was lost; nothing is kept in memory meanwhile"
+            );
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
+    // A connection of its own: the pool's may all be busy.
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(BEAT);
+    let pool = pool.connect_with(options.clone()).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    // A connection that came back by itself would not say what was missed.
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+/// Hears until the connection is lost; answers how.
+async fn hear(mut listener: PgListener, watcher: &Arc<dyn Watcher>) -> String {
+    loop {
+        match timeout(BEAT, listener.try_recv()).await {
+            Ok(Ok(Some(said))) => {
+                let change = said.payload().parse().unwrap_or(Change::All);
+                watcher.changed(&[change]);
+            }
+            Ok(Ok(None)) => return "it was closed".to_owned(),
+            Ok(Err(error)) => return error.to_string(),
+            Err(_) => match timeout(BEAT, sqlx::query("SELECT 1").execute(&mut listener)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => return "it does not answer".to_owned(),
+            },
+        }
+    }
+}
+
+/// A transaction that writes, and tells what it changed when it is committed.
+pub(super) struct Write {
+    tx: Transaction<'static, Postgres>,
+    feed: Arc<Feed>,
+    changes: BTreeSet<Change>,
+}
+
+impl Write {
+    pub(super) fn new(tx: Transaction<'static, Postgres>, feed: Arc<Feed>) -> Self {
+        Self { tx, feed, changes: BTreeSet::new() }
+    }
+
+    /// Whoever keeps copies is to be told of this.
+    pub(super) fn changed(&mut self, change: Change) {
+        self.changes.insert(change);
+    }
+
+    /// Makes it so, and tells.
+    pub(super) async fn commit(mut self) -> PgResult<()> {
+        if !self.changes.is_empty() {
+            let said: Vec<_> = self.changes.iter().map(Change::to_string).collect();
+            sqlx::query("SELECT pg_notify($1, said) FROM unnest($2::text[]) AS said")
+                .bind(CHANNEL)
+                .bind(said)
+                .execute(&mut *self.tx)
+                .await?;
+        }
+        let changes: Vec<_> = self.changes.into_iter().collect();
+        let done = self.tx.commit().await;
+        // Those here know before the writer hears that it is done; and if nobody knows whether it is, as if it were.
+        if !changes.is_empty() {
+            self.feed.tell(&changes);
+        }
+        Ok(done?)
+    }
+}
+
+impl Deref for Write {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}

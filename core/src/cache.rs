@@ -1,0 +1,229 @@
+//! What the render path would read from the store, kept in memory.
+//!
+//! Each organization has counters: of changes to its keys, and of changes to its prompts. A copy notes the counters of
+//! the organizations that it depends on *before* it is read from the store, and is used only while they are the same. So
+//! a change that happens while a copy is being read makes the copy stale before it is used at all. Counters are
+//! shared by organizations whose ids fall together: then one's change also drops copies of the other, which costs a read.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use moka::sync::Cache as Moka;
+
+use crate::{
+    ids::OrgId,
+    key::ApiKey,
+    prompt::PromptRef,
+    secret::TokenHash,
+    store::{Change, Found, Reach, Watcher},
+    tag::Selector,
+    version::Version,
+};
+
+/// Counters of each kind: a power of two.
+const COUNTERS: usize = 4096;
+
+/// Most keys that are kept, a few hundred bytes each.
+const KEYS: u64 = 10_000;
+
+/// What a render resolves.
+pub type Resolved = (Found, Version);
+
+type Question = (Reach, PromptRef, Selector);
+
+/// The copies.
+pub struct Cache {
+    keys: Moka<TokenHash, Noted<ApiKey>>,
+    resolved: Moka<Question, Noted<Resolved>>,
+    counters: Counters,
+}
+
+/// A copy, with what the counters said before it was read.
+#[derive(Clone)]
+struct Noted<T> {
+    copy: Arc<T>,
+    note: Note,
+}
+
+/// What counters said at one moment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Note(Vec<(usize, u64)>);
+
+/// The counters.
+struct Counters {
+    hasher: RandomState,
+    counters: Vec<AtomicU64>,
+    /// Of changes to any key.
+    keys: AtomicU64,
+    all: AtomicU64,
+    told: AtomicBool,
+}
+
+/// The counter that counts everything.
+const ALL: usize = usize::MAX;
+
+impl Counters {
+    fn place(&self, of: Change) -> usize {
+        match of {
+            Change::All => ALL,
+            of => {
+                let hash = self.hasher.hash_one(of);
+                usize::try_from(hash % COUNTERS as u64).unwrap_or(0)
+            }
+        }
+    }
+
+    fn at(&self, place: usize) -> &AtomicU64 {
+        self.counters.get(place).unwrap_or(&self.all)
+    }
+
+    /// What the counters of these say; `None` while changes are not told.
+    fn note(&self, of: impl IntoIterator<Item = Change>) -> Option<Note> {
+        if !self.told.load(Ordering::SeqCst) {
+            return None;
+        }
+        let places = of.into_iter().chain([Change::All]).map(|change| self.place(change));
+        Some(Note(places.map(|place| (place, self.at(place).load(Ordering::SeqCst))).collect()))
+    }
+
+    fn holds(&self, note: &Note) -> bool {
+        self.told.load(Ordering::SeqCst)
+            && note.0.iter().all(|(place, count)| self.at(*place).load(Ordering::SeqCst) == *count)
+    }
+}
+
+impl Counters {
+    fn changed(&self, changes: &[Change]) {
+        for change in changes {
+            if !matches!(change, Change::Prompts(_)) {
+                self.keys.fetch_add(1, Ordering::SeqCst);
+            }
+            self.at(self.place(*change)).fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn told(&self, told: bool) {
+        self.changed(&[Change::All]);
+        self.told.store(told, Ordering::SeqCst);
+    }
+}
+
+impl Cache {
+    /// An empty one that holds about so many bytes of templates; it is not used before changes are told.
+    pub fn new(bytes: u64) -> Arc<Self> {
+        let weigh = |_: &Question, noted: &Noted<Resolved>| {
+            let body = &noted.copy.1.body;
+            let schema = body.variables_schema.as_ref().map_or(0, |schema| schema.as_str().len());
+            let params = body.model_params.as_ref().map_or(0, |params| params.as_str().len());
+            u32::try_from(1024 + body.template.len() + schema + params).unwrap_or(u32::MAX)
+        };
+        Arc::new(Self {
+            keys: Moka::new(KEYS),
+            resolved: Moka::builder().max_capacity(bytes).weigher(weigh).build(),
+            counters: Counters {
+                hasher: RandomState::new(),
+                counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+                keys: AtomicU64::new(0),
+                all: AtomicU64::new(0),
+                told: AtomicBool::new(false),
+            },
+        })
+    }
+
+    /// A copy of the key with this hash.
+    pub fn key(&self, hash: &TokenHash) -> Option<Arc<ApiKey>> {
+        let noted = self.keys.get(hash)?;
+        self.counters.holds(&noted.note).then_some(noted.copy)
+    }
+
+    /// To be called before a key is read. Which organization it is of is not known then, so what is noted is how often
+    /// any key was changed.
+    pub fn before_key(&self) -> Option<u64> {
+        let told = self.counters.told.load(Ordering::SeqCst);
+        told.then(|| self.counters.keys.load(Ordering::SeqCst))
+    }
+
+    /// Keeps a key that was read after `before` was noted.
+    pub fn keep_key(&self, before: u64, key: &ApiKey) {
+        let note = self.counters.note([Change::Keys(key.org_id)]);
+        // Were a key changed between the two notes, it might be this one.
+        let same = self.counters.keys.load(Ordering::SeqCst) == before;
+        if let Some(note) = note.filter(|_| same) {
+            self.keys.insert(key.hash, Noted { copy: Arc::new(key.clone()), note });
+        }
+    }
+
+    /// A copy of what was resolved.
+    pub fn resolved(
+        &self,
+        reach: &Reach,
+        prompt: &PromptRef,
+        selector: &Selector,
+    ) -> Option<Arc<Resolved>> {
+        let question = (reach.clone(), prompt.clone(), selector.clone());
+        let noted = self.resolved.get(&question)?;
+        self.counters.holds(&noted.note).then_some(noted.copy)
+    }
+
+    /// To be called before the store is asked, with the organizations that the reach is in.
+    pub fn before_resolving(&self, orgs: &[OrgId]) -> Option<Note> {
+        self.counters.note(orgs.iter().copied().map(Change::Prompts))
+    }
+
+    /// Keeps what was resolved after `note` was taken.
+    pub fn keep_resolved(
+        &self,
+        note: Note,
+        question: (Reach, PromptRef, Selector),
+        resolved: Resolved,
+    ) {
+        self.resolved.insert(question, Noted { copy: Arc::new(resolved), note });
+    }
+}
+
+/// The store tells.
+impl Watcher for Cache {
+    fn changed(&self, changes: &[Change]) {
+        self.counters.changed(changes);
+    }
+
+    fn told(&self, told: bool) {
+        self.counters.told(told);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(cache: &Cache, org: OrgId) -> Note {
+        cache.before_resolving(&[org]).expect("changes are told")
+    }
+
+    #[test]
+    fn a_note_holds_until_its_organization_changes_or_nothing_is_told() {
+        let (cache, org) = (Cache::new(1 << 20), OrgId::new());
+        assert!(cache.before_resolving(&[org]).is_none() && cache.before_key().is_none());
+        cache.told(true);
+        let note = noted(&cache, org);
+        assert!(cache.counters.holds(&note));
+        cache.changed(&[Change::Prompts(org)]);
+        assert!(!cache.counters.holds(&note));
+        for change in [Change::All, Change::Prompts(org)] {
+            let note = noted(&cache, org);
+            cache.changed(&[Change::Keys(org)]);
+            cache.changed(&[change]);
+            assert!(!cache.counters.holds(&note), "{change}");
+        }
+        let note = noted(&cache, org);
+        cache.told(false);
+        assert!(!cache.counters.holds(&note));
+        cache.told(true);
+        assert!(!cache.counters.holds(&note), "what was missed meanwhile is not known");
+    }
+}

@@ -1,0 +1,140 @@
+//! Several px0 on one Postgres: what is changed through one is in force on all of them within a second.
+
+use std::time::{Duration, Instant};
+
+use px0_tests::{Answer, App, Client, postgres::Database};
+use serde_json::json;
+
+/// The contract's second.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Asks until the answer is as it should be, which it must be soon.
+async fn soon(
+    what: &str,
+    since: Instant,
+    ask: impl AsyncFn() -> Answer,
+    right: impl Fn(&Answer) -> bool,
+) {
+    loop {
+        let asked = since.elapsed();
+        let answer = ask().await;
+        if right(&answer) {
+            return;
+        }
+        assert!(asked < SOON, "{what}: after {asked:?} still {} {}", answer.status, answer.text);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The same caller at another px0.
+fn at(app: &App, who: &Client) -> Client {
+    app.bearer(who.token())
+}
+
+async fn replicas() -> Option<Vec<App>> {
+    if Database::missing().is_some() {
+        return None;
+    }
+    let first = App::start_on_postgres().await?;
+    let mut all = vec![first];
+    for _ in 0..2 {
+        let other = all[0].replica().await;
+        all.push(other);
+    }
+    Some(all)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_through_one_is_in_force_on_all() {
+    let Some(apps) = replicas().await else { return };
+    let ada = apps[0].founder("ada").await;
+    ada.prompt("P").await;
+    ada.live("p", "0").await;
+    let key = ada.key("read_render", &[]).await;
+    let render = "/v1/prompts/p/render";
+    for app in &apps {
+        // Twice: the second comes from memory.
+        for _ in 0..2 {
+            assert_eq!(at(app, &key).post(render, json!({})).await.expect(200)["rendered"], "0");
+        }
+    }
+    for number in 1..=10 {
+        let text = number.to_string();
+        let one = at(&apps[number % 3], &ada);
+        let draft =
+            one.post("/v1/prompts/p/versions", json!({ "template": text })).await.expect(201);
+        let path = format!("/v1/prompts/p/versions/{}/promote", draft["version"]["version"]);
+        for _ in 0..2 {
+            one.post(&path, json!({})).await.expect(200);
+        }
+        let done = Instant::now();
+        // Whoever made the change sees it at once.
+        let own = at(&apps[number % 3], &key).post(render, json!({})).await.expect(200);
+        assert_eq!(own["rendered"], text.as_str());
+        for app in &apps {
+            let ask = async || at(app, &key).post(render, json!({})).await;
+            soon("a promotion", done, ask, |answer| answer["rendered"] == text.as_str()).await;
+        }
+    }
+    for number in ["1", "2", "3"] {
+        ada.post(&format!("/v1/prompts/p/versions/{number}/tags"), json!({ "tag": "t" }))
+            .await
+            .expect(200);
+        let done = Instant::now();
+        let expected = (number.parse::<u32>().unwrap() - 1).to_string();
+        for app in &apps {
+            let ask =
+                async || at(app, &key).post("/v1/prompts/p/versions/t/render", json!({})).await;
+            soon("a tag", done, ask, |answer| answer["rendered"] == expected.as_str()).await;
+        }
+    }
+    let bob = apps[0].member(&ada, &ada.team, "viewer").await;
+    for app in &apps {
+        at(app, &bob).post(render, json!({})).await.expect(200);
+    }
+    ada.delete(&format!("/v1/orgs/{}/members/{}", ada.org, bob.id())).await.expect(204);
+    let done = Instant::now();
+    for app in &apps {
+        let ask = async || at(app, &bob).post(render, json!({})).await;
+        soon("a removal", done, ask, |answer| answer.status == 404).await;
+    }
+    let keys = ada.get(&format!("/v1/api-keys?org_id={}", ada.org)).await.expect(200);
+    let id = keys["api_keys"][0]["id"].as_str().unwrap();
+    at(&apps[1], &ada).delete(&format!("/v1/api-keys/{id}")).await.expect(204);
+    let done = Instant::now();
+    for app in &apps {
+        let ask = async || at(app, &key).post(render, json!({})).await;
+        soon("a revocation", done, ask, |answer| answer.status == 401).await;
+    }
+    for app in apps.into_iter().rev() {
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_hears_nothing_serves_nothing_old() {
+    let Some(apps) = replicas().await else { return };
+    let ada = apps[0].founder("ada").await;
+    ada.prompt("P").await;
+    ada.live("p", "0").await;
+    let key = ada.key("read_render", &[]).await;
+    let render = "/v1/prompts/p/render";
+    let deaf = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = 'px0 listening'";
+    for number in 1..=5 {
+        for app in &apps {
+            at(app, &key).post(render, json!({})).await.expect(200);
+        }
+        apps[0].database().run(deaf).await;
+        let text = number.to_string();
+        ada.live("p", &text).await;
+        let done = Instant::now();
+        for app in &apps {
+            let ask = async || at(app, &key).post(render, json!({})).await;
+            soon("unheard", done, ask, |answer| answer["rendered"] == text.as_str()).await;
+        }
+    }
+    for app in apps.into_iter().rev() {
+        app.stop().await;
+    }
+}
