@@ -29,6 +29,11 @@ impl Client {
         Self { http, base, token }
     }
 
+    /// Somebody without a token, at a server that a test started by itself.
+    pub fn at(base: &str) -> Self {
+        Self::new(reqwest::Client::new(), base.to_owned(), None)
+    }
+
     /// The token.
     pub fn token(&self) -> &str {
         self.token.as_deref().unwrap_or_default()

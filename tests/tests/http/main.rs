@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop where it stands")]
 
 mod bad_input;
+mod crash;
 mod enumeration;
 mod guide;
 mod life;

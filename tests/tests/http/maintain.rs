@@ -9,7 +9,7 @@ use px0_tests::{App, postgres::Database};
 use serde_json::json;
 
 /// The binary, beside the tests'.
-fn px0() -> PathBuf {
+pub(crate) fn px0() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let folder = this.ancestors().find(|folder| folder.join("px0").is_file());
     folder.expect("`cargo test --workspace` builds px0 too").join("px0")
