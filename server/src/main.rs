@@ -1,7 +1,7 @@
 //! The `px0` binary.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks on its terminal")]
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use px0_config::Settings;
@@ -96,7 +96,8 @@ fn serve(config: Option<PathBuf>) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let running = px0_server::start(settings).await.map_err(|error| error.to_string())?;
-        println!("{}", running.summary());
+        // Whoever started px0 may have stopped reading; that is no reason to stop serving.
+        let _ = writeln!(std::io::stdout(), "{}", running.summary());
         signal::stop().await;
         tracing::info!("stopping: no new connections, running requests may finish");
         running.stop().await.map_err(|error| error.to_string())
