@@ -61,6 +61,11 @@ impl PgStore {
         for record in from {
             insert(&mut tx, record?).await?;
         }
+        // The planner knows nothing of tables that were empty a moment ago.
+        let analyze =
+            "ANALYZE users, sessions, orgs, teams, members, join_requests, api_keys, api_key_teams,
+                               prompts, versions, tags, payloads";
+        sqlx::query(analyze).execute(&mut *tx).await?;
         tx.changed(Change::All);
         tx.commit().await
     }

@@ -5,6 +5,7 @@
 //! still does, and told with the seed that drew it. `PX0_MODEL_CASES` says how many sequences are drawn,
 //! `PX0_MODEL_SEED` which ones: without it they are the same in every run.
 
+mod copies;
 mod deeds;
 mod hand;
 
@@ -19,6 +20,7 @@ use proptest::{
 };
 
 use self::{
+    copies::Copies,
     deeds::{Deed, play},
     hand::{Hand, Pools},
 };
@@ -102,6 +104,7 @@ fn setting<T: std::str::FromStr>(name: &str) -> Result<Option<T>, Failed> {
 async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), TestCaseError> {
     let (reference, other) = (World::new(&REFERENCE).await, World::new(backend).await);
     let mut pools = Pools::default();
+    let copies = Copies::of(&*other);
     let mut told = String::new();
     let fail = |what: &str, told: &str, how: &str, pools: &Pools| {
         // What every sequence begins with is not told: `hand::beginning` says it.
@@ -130,6 +133,12 @@ async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), Te
         assert!(fine, "the beginning fails at {}: {}", expected.call, expected.answer);
         if expected.ok {
             pools.take(made);
+        }
+        // What is old stays old until it is changed again: now and then is often enough.
+        if number % 4 == 0
+            && let Some(old) = copies.compare(&*other, &pools.seen).await
+        {
+            return fail("has an old copy", &told, &old, &pools);
         }
     }
 

@@ -1,0 +1,79 @@
+//! Copies kept in memory, beside a model run: none may say anything else than the store does.
+
+use std::sync::Arc;
+
+use px0_core::{
+    cache::Cache,
+    key::ApiKey,
+    prompt::PromptRef,
+    store::{Reach, Store},
+    tag::Selector,
+};
+
+use crate::world::Seen;
+
+/// How many of the youngest prompts and keys are looked at after each step.
+const YOUNGEST: usize = 3;
+
+pub(crate) struct Copies(Option<Arc<Cache>>);
+
+impl Copies {
+    /// Keeps copies of what is in a store, if it tells what changes.
+    pub(crate) fn of(store: &dyn Store) -> Self {
+        let cache = Cache::new(1 << 20);
+        Self(store.watch(cache.clone()).then_some(cache))
+    }
+
+    /// Compares copies with the store, and keeps what there is no copy of. Answers what is old.
+    pub(crate) async fn compare(&self, store: &dyn Store, seen: &Seen) -> Option<String> {
+        let cache = self.0.as_ref()?;
+        let reach = Reach { orgs: seen.orgs.clone(), teams: Vec::new() };
+        for prompt in seen.prompts.iter().rev().take(YOUNGEST) {
+            let name = PromptRef::Id(*prompt);
+            for selector in [Selector::Live, Selector::Latest] {
+                let note = cache.before_resolving(&reach.orgs);
+                let copy = cache.resolved(&reach, &name, &selector);
+                let (found, version) = store.resolve(&reach, &name, &selector).await.unwrap();
+                let fresh = found.into_iter().next().zip(version);
+                match (copy, note) {
+                    (Some(copy), _) if Some(&*copy) != fresh.as_ref() => {
+                        return Some(format!("{selector:?}: kept {copy:?}, now {fresh:?}"));
+                    }
+                    (None, Some(note)) => {
+                        if let Some(fresh) = fresh {
+                            cache.keep_resolved(
+                                note,
+                                (reach.clone(), name.clone(), selector),
+                                fresh,
+                            );
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for hash in seen.key_hashes.iter().rev().take(YOUNGEST) {
+            let before = cache.before_key();
+            let copy = cache.key(hash);
+            let fresh = store.key_by_hash(hash).await.unwrap();
+            // When it was last used is no business of a copy's.
+            let same = |copy: &ApiKey| {
+                fresh.as_ref().is_some_and(|fresh| {
+                    *copy == ApiKey { last_used_at: copy.last_used_at, ..fresh.clone() }
+                })
+            };
+            match (copy, before) {
+                (Some(copy), _) if !same(&copy) => {
+                    return Some(format!("kept {copy:?}, now {fresh:?}"));
+                }
+                (None, Some(before)) => {
+                    if let Some(fresh) = &fresh {
+                        cache.keep_key(before, fresh);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
