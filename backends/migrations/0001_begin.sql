@@ -69,6 +69,7 @@ CREATE TABLE join_requests (
     updated_at timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX join_requests_one_pending ON join_requests (team_id, user_id) WHERE status = 'pending';
+CREATE INDEX join_requests_of_team ON join_requests (team_id);
 CREATE INDEX join_requests_of_user ON join_requests (user_id);
 
 CREATE TABLE api_keys (

@@ -5,7 +5,7 @@
 
 use std::{
     io::{BufRead, BufReader, BufWriter, Write},
-    os::unix::net::UnixStream,
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -36,6 +36,9 @@ impl Request {
 /// What a line that tells of a failure begins with.
 pub(crate) const FAILED: &str = "error: ";
 
+/// The last line of a walk through the store: without it, it was not walked to the end.
+pub(crate) const CHECKED: &str = "checked";
+
 /// A client that does not say what it wants is not waited for longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -58,8 +61,15 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(&path)?;
+        // The folder is its owner's only where px0 has made it.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    // Too many open files, most likely: it passes.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                };
                 let store = store.clone();
                 let runtime = Handle::current();
                 tokio::task::spawn_blocking(move || {
@@ -86,6 +96,8 @@ impl Drop for Control {
 
 fn serve(stream: &UnixStream, store: &SharedStore, runtime: &Handle) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
+    // Who stops reading would hold up the end of the server, and have the past remembered for nothing.
+    stream.set_write_timeout(Some(PATIENCE))?;
     let mut wanted = String::new();
     BufReader::new(stream).read_line(&mut wanted)?;
     let request = Request::ALL.into_iter().find(|request| request.as_str() == wanted.trim());
@@ -93,7 +105,8 @@ fn serve(stream: &UnixStream, store: &SharedStore, runtime: &Handle) -> std::io:
     let done = match request {
         Some(Request::Export) => runtime.block_on(export(store, &mut out)).map(drop),
         Some(Request::Fsck) => runtime.block_on(store.check()).and_then(|problems| {
-            problems.iter().try_for_each(|problem| writeln!(out, "{problem}")).map_err(gone)
+            let told = problems.iter().try_for_each(|problem| writeln!(out, "{problem}"));
+            told.and_then(|()| writeln!(out, "{CHECKED}")).map_err(gone)
         }),
         None => Err(StoreError::Unavailable("there is no such request".to_owned())),
     };
@@ -131,7 +144,10 @@ pub(crate) fn ask(
         Err(error)
             if matches!(
                 error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
+                std::io::ErrorKind::NotFound
+                    | std::io::ErrorKind::ConnectionRefused
+                    // A path that is too long for a socket: then there is none.
+                    | std::io::ErrorKind::InvalidInput
             ) =>
         {
             return Ok(None);

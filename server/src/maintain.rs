@@ -15,7 +15,7 @@ use px0_core::store::{
 };
 
 use crate::{
-    control::{self, FAILED, Request},
+    control::{self, CHECKED, FAILED, Request},
     start::open,
 };
 
@@ -96,6 +96,11 @@ pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary,
     let Some(file) = file else {
         return write(found, &mut io::stdout()).await;
     };
+    if file.exists() && !file.is_file() {
+        // A device or a pipe: it is written to, not replaced.
+        let mut open = File::options().write(true).open(file).map_err(said)?;
+        return write(found, &mut open).await;
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut draft =
         tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(said)?;
@@ -183,8 +188,8 @@ pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure
     });
     let taken = store.import(&mut source).await;
     drop(source);
-    store.close().await.map_err(said)?;
     taken.map_err(said)?;
+    store.close().await.map_err(said)?;
     Ok(summary)
 }
 
@@ -200,10 +205,13 @@ pub async fn fsck(settings: &Settings) -> Result<Vec<String>, Failure> {
             Ok(problems)
         }
         Found::There(answer) => {
-            let lines = answer.lines().collect::<io::Result<Vec<_>>>().map_err(said)?;
-            match lines.iter().find_map(|line| line.strip_prefix(FAILED)) {
-                Some(why) => Err(why.to_owned()),
-                None => Ok(lines),
+            let mut lines = answer.lines().collect::<io::Result<Vec<_>>>().map_err(said)?;
+            if let Some(why) = lines.iter().find_map(|line| line.strip_prefix(FAILED)) {
+                return Err(why.to_owned());
+            }
+            match lines.pop() {
+                Some(last) if last == CHECKED => Ok(lines),
+                _ => Err("the running px0 stopped before all was checked".to_owned()),
             }
         }
     }

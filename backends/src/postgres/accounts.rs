@@ -288,6 +288,7 @@ impl PgStore {
     /// Whether it is done: not when they joined an organization between looking and locking.
     async fn try_to_delete(&self, user: UserId) -> PgResult<bool> {
         let mut tx = self.begin().await?;
+        Self::take_time(&mut tx).await?;
         let before = orgs_of(&mut tx, user).await?;
         for org in &before {
             // One that goes meanwhile is one less to leave.

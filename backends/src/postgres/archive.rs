@@ -20,6 +20,7 @@ use super::{
 impl PgStore {
     pub(super) async fn hand_out(&self, to: &mut Sink<'_>) -> PgResult<()> {
         let mut tx = self.one_moment().await?;
+        Self::take_time(&mut tx).await?;
         let c = &mut *tx;
         let users = "SELECT * FROM users ORDER BY id";
         each(c, users, to, |row| Ok(Record::User(rows::account(row)?))).await?;
@@ -50,6 +51,7 @@ impl PgStore {
 
     pub(super) async fn take_in(&self, from: &mut Source<'_>) -> PgResult<()> {
         let mut tx = self.begin().await?;
+        Self::take_time(&mut tx).await?;
         // Whoever else would write waits, and then finds the store full.
         let lock = "LOCK TABLE users, orgs IN EXCLUSIVE MODE";
         sqlx::query(lock).execute(&mut *tx).await?;

@@ -1,10 +1,10 @@
 //! What no constraint can say, asked of the whole database; and that every record can be read.
 
 use futures::TryStreamExt as _;
-use sqlx::{PgPool, Row as _, postgres::PgRow};
+use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{PgResult, error::PgError, rows};
+use super::{Connection, PgResult, error::PgError, rows};
 
 /// Each finds the ids of what is wrong, and says what that is.
 const RULES: &[(&str, &str)] = &[
@@ -36,32 +36,32 @@ const RULES: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) async fn check(pool: &PgPool) -> PgResult<Vec<String>> {
+pub(super) async fn check(c: &mut Connection) -> PgResult<Vec<String>> {
     let mut problems = Vec::new();
     for (says, query) in RULES {
-        for row in sqlx::query(*query).fetch_all(pool).await? {
+        for row in sqlx::query(*query).fetch_all(&mut *c).await? {
             problems.push(says.replace("{}", &row.try_get::<Uuid, _>("id")?.to_string()));
         }
     }
-    readable(pool, "SELECT * FROM users", rows::account, &mut problems).await?;
-    readable(pool, "SELECT * FROM orgs", rows::org, &mut problems).await?;
-    readable(pool, "SELECT * FROM teams", rows::team, &mut problems).await?;
-    readable(pool, "SELECT * FROM join_requests", rows::join_request, &mut problems).await?;
-    readable(pool, super::keys::EVERY, rows::key, &mut problems).await?;
-    readable(pool, "SELECT * FROM prompts", rows::prompt, &mut problems).await?;
-    readable(pool, super::versions::EVERY, rows::version, &mut problems).await?;
-    readable(pool, "SELECT * FROM payloads", rows::payload, &mut problems).await?;
+    readable(c, "SELECT * FROM users", rows::account, &mut problems).await?;
+    readable(c, "SELECT * FROM orgs", rows::org, &mut problems).await?;
+    readable(c, "SELECT * FROM teams", rows::team, &mut problems).await?;
+    readable(c, "SELECT * FROM join_requests", rows::join_request, &mut problems).await?;
+    readable(c, super::keys::EVERY, rows::key, &mut problems).await?;
+    readable(c, "SELECT * FROM prompts", rows::prompt, &mut problems).await?;
+    readable(c, super::versions::EVERY, rows::version, &mut problems).await?;
+    readable(c, "SELECT * FROM payloads", rows::payload, &mut problems).await?;
     Ok(problems)
 }
 
 /// Reads every row, one at a time.
 async fn readable<T>(
-    pool: &PgPool,
+    c: &mut Connection,
     query: &'static str,
     read: fn(&PgRow) -> PgResult<T>,
     problems: &mut Vec<String>,
 ) -> PgResult<()> {
-    let mut found = sqlx::query(query).fetch(pool);
+    let mut found = sqlx::query(query).fetch(c);
     while let Some(row) = found.try_next().await? {
         if let Err(PgError(error)) = read(&row) {
             problems.push(error.to_string());

@@ -97,6 +97,13 @@ impl PgStore {
         Ok(Write::new(self.pool.begin().await?, self.feed.clone()))
     }
 
+    /// Lifts the limits of a transaction that may take as long as there is much: it walks or changes whole organizations.
+    async fn take_time(c: &mut Connection) -> PgResult<()> {
+        sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *c).await?;
+        sqlx::query("SET LOCAL lock_timeout = 0").execute(c).await?;
+        Ok(())
+    }
+
     /// A transaction that only reads, and sees one moment however many statements it takes.
     async fn one_moment(&self) -> PgResult<Transaction<'static, Postgres>> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -175,7 +182,12 @@ impl Store for PgStore {
     }
 
     async fn check(&self) -> Result<Vec<String>> {
-        pg(check::check(&self.pool)).await
+        pg(async {
+            let mut tx = self.one_moment().await?;
+            Self::take_time(&mut tx).await?;
+            check::check(&mut tx).await
+        })
+        .await
     }
 
     fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {

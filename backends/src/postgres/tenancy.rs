@@ -61,6 +61,7 @@ impl Tenancy for PgStore {
     async fn delete_org(&self, _: Stamp, org: OrgId) -> Result<()> {
         pg(async {
             let mut tx = self.begin().await?;
+            Self::take_time(&mut tx).await?;
             locks::org(&mut tx, org).await?;
             delete_org(&mut tx, org).await?;
             tx.commit().await
@@ -187,6 +188,7 @@ impl Tenancy for PgStore {
     async fn delete_team(&self, _: Stamp, team: TeamId, force: bool) -> Result<()> {
         pg(async {
             let mut tx = self.begin().await?;
+            Self::take_time(&mut tx).await?;
             let found = locks::team(&mut tx, team).await?;
             rule(!found.is_default, Refusal::DefaultTeam)?;
             // Whoever is making a prompt in it is waited for, and then counted.

@@ -46,6 +46,9 @@ pub(super) struct Gate {
     /// Readers share it for as long as one method reads; the writer has it alone while it applies a batch, but not while it
     /// syncs. So nobody sees half of a command, and readers may see what is not durable yet.
     shared: RwLock<Option<Shared>>,
+    /// Held by who walks the whole store: the committer waits, and readers do not, as they would for a committer that waits
+    /// for `shared`.
+    pause: Mutex<()>,
     failure: OnceLock<String>,
     watcher: OnceLock<Arc<dyn Watcher>>,
 }
@@ -79,6 +82,17 @@ impl Gate {
         if let Some(shared) = self.shared.write().as_mut() {
             shared.moments.retain(|other| !Arc::ptr_eq(other, moment));
         }
+    }
+
+    /// Reads for as long as it takes, while only writers wait.
+    pub(super) fn walk<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+        let _pause = self.pause.lock();
+        let (opened, before) = {
+            let shared = self.shared.read();
+            let shared = shared.as_ref().ok_or_else(closed)?;
+            (shared.opened.clone(), shared.before.clone())
+        };
+        read(&View::after(&opened.db, &before))
     }
 
     /// Reads as it was at a moment, from the tree as it is and what is remembered.
@@ -146,6 +160,7 @@ impl Committer {
                 before: Vec::new(),
                 moments: Vec::new(),
             })),
+            pause: Mutex::new(()),
             failure: OnceLock::new(),
             watcher: OnceLock::new(),
         });
@@ -223,6 +238,8 @@ impl Writer {
                 let (batches, answers, changes) = self.group(first);
                 if let Err(why) = self.commit(&batches, &syncer) {
                     self.gate.fail(why);
+                    // Somebody may have read, and kept, what is not there any more.
+                    self.gate.tell(&BTreeSet::from([Change::All]));
                     return;
                 }
                 // Before anybody hears that it is done.
@@ -291,6 +308,7 @@ impl Writer {
         }
         before.push(found);
         {
+            let _pause = self.gate.pause.lock();
             let mut shared = self.gate.shared.write();
             for moment in shared.iter().flat_map(|shared| &shared.moments) {
                 let past = &mut moment.lock()[0];

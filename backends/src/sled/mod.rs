@@ -119,7 +119,7 @@ impl Store for SledStore {
     }
 
     async fn check(&self) -> Result<Vec<String>> {
-        self.list(|gate| gate.read(check::check)).await
+        self.list(|gate| gate.walk(check::check)).await
     }
 
     fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {

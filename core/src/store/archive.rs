@@ -196,7 +196,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What the writer below says.
     pub fn write(&mut self, record: &Record) -> io::Result<()> {
-        let text = serde_json::to_vec(record)?;
+        let mut text = serde_json::to_vec(record)?;
+        // JSON that somebody wrote in lines: in valid JSON a line break stands only between tokens, where a space is as good.
+        text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
         self.sum.add(&text);
         self.out.write_all(&text)?;
         self.out.write_all(b"\n")
@@ -334,6 +336,29 @@ mod tests {
         assert_eq!(reader.by_ref().count(), 2);
         assert_eq!(reader.summary, Some(summary));
         assert_ne!(archive(&["a"]).1.sha256, archive(&["b"]).1.sha256);
+    }
+
+    #[test]
+    fn json_in_lines_is_a_record_a_line() {
+        let payload = Payload {
+            id: crate::ids::PayloadId::new(),
+            prompt_id: PromptId::new(),
+            name: None,
+            variables: crate::json::JsonText::parse("{\r\n  \"a\": \"b\\n\"\n}").expect("json"),
+            created_at: Timestamp::now(),
+            updated_at: Timestamp::now(),
+        };
+        let mut writer = Writer::new(Vec::new(), "a test".to_owned()).expect("memory");
+        writer.write(&Record::Payload(payload)).expect("memory");
+        let (bytes, _) = writer.finish().expect("memory");
+        let text = String::from_utf8(bytes).expect("text");
+        assert_eq!(text.lines().count(), 3);
+        match read(&text).expect("an archive").as_slice() {
+            [Record::Payload(read)] => {
+                assert_eq!(read.variables.as_str(), "{    \"a\": \"b\\n\" }")
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
