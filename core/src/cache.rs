@@ -18,6 +18,7 @@ use moka::sync::Cache as Moka;
 use crate::{
     ids::OrgId,
     key::ApiKey,
+    page::Weigh,
     prompt::PromptRef,
     secret::TokenHash,
     store::{Change, Found, Reach, Watcher},
@@ -34,7 +35,8 @@ const KEYS: u64 = 10_000;
 /// What a render resolves.
 pub type Resolved = (Found, Version);
 
-type Question = (Reach, PromptRef, Selector);
+/// What a render asks: who reaches how far, for which version of which prompt.
+pub type Question = (Reach, PromptRef, Selector);
 
 /// The copies.
 pub struct Cache {
@@ -95,9 +97,7 @@ impl Counters {
         self.told.load(Ordering::SeqCst)
             && note.0.iter().all(|(place, count)| self.at(*place).load(Ordering::SeqCst) == *count)
     }
-}
 
-impl Counters {
     fn changed(&self, changes: &[Change]) {
         for change in changes {
             if !matches!(change, Change::Prompts(_)) {
@@ -117,10 +117,8 @@ impl Cache {
     /// An empty one that holds about so many bytes of templates; it is not used before changes are told.
     pub fn new(bytes: u64) -> Arc<Self> {
         let weigh = |_: &Question, noted: &Noted<Resolved>| {
-            let body = &noted.copy.1.body;
-            let schema = body.variables_schema.as_ref().map_or(0, |schema| schema.as_str().len());
-            let params = body.model_params.as_ref().map_or(0, |params| params.as_str().len());
-            u32::try_from(1024 + body.template.len() + schema + params).unwrap_or(u32::MAX)
+            let (_, version) = &*noted.copy;
+            u32::try_from(1024 + version.weight()).unwrap_or(u32::MAX)
         };
         Arc::new(Self {
             keys: Moka::new(KEYS),
@@ -159,14 +157,8 @@ impl Cache {
     }
 
     /// A copy of what was resolved.
-    pub fn resolved(
-        &self,
-        reach: &Reach,
-        prompt: &PromptRef,
-        selector: &Selector,
-    ) -> Option<Arc<Resolved>> {
-        let question = (reach.clone(), prompt.clone(), selector.clone());
-        let noted = self.resolved.get(&question)?;
+    pub fn resolved(&self, question: &Question) -> Option<Arc<Resolved>> {
+        let noted = self.resolved.get(question)?;
         self.counters.holds(&noted.note).then_some(noted.copy)
     }
 
@@ -176,12 +168,7 @@ impl Cache {
     }
 
     /// Keeps what was resolved after `note` was taken.
-    pub fn keep_resolved(
-        &self,
-        note: Note,
-        question: (Reach, PromptRef, Selector),
-        resolved: Resolved,
-    ) {
+    pub fn keep_resolved(&self, note: Note, question: Question, resolved: Resolved) {
         self.resolved.insert(question, Noted { copy: Arc::new(resolved), note });
     }
 }

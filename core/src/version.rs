@@ -59,7 +59,7 @@ impl ModelName {
 }
 
 /// A version of a prompt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// Which.
     pub id: VersionId,
@@ -77,7 +77,8 @@ pub struct Version {
     pub updated_at: Timestamp,
     /// When it last became live; `None` when it never was.
     pub published_at: Option<Timestamp>,
-    /// Its tags, in byte order.
+    /// Its tags, in byte order; in an archive they are records of their own.
+    #[serde(skip)]
     pub tags: Vec<TagName>,
 }
 

@@ -37,20 +37,20 @@ struct Progress {
 }
 
 impl Progress {
-    /// `bytes` is how many there are to read, if that is known.
-    fn start(bytes: Option<u64>) -> Self {
+    /// `records` is how many there are, if that is known.
+    fn start(records: Option<u64>) -> Self {
         let plain = !io::stderr().is_terminal();
-        let bar = match (plain, bytes) {
+        let bar = match (plain, records) {
             (true, _) => ProgressBar::hidden(),
-            (false, Some(bytes)) => ProgressBar::new(bytes)
-                .with_style(style("{bar:40} {bytes}/{total_bytes}, {eta} to go")),
+            (false, Some(records)) => ProgressBar::new(records)
+                .with_style(style("{bar:40} {pos}/{len} records, {eta} to go")),
             (false, None) => ProgressBar::no_length().with_style(style("{spinner} {pos} records")),
         };
         Self { bar, plain, told: std::time::Instant::now() }
     }
 
-    fn at(&mut self, position: u64, records: u64) {
-        self.bar.set_position(position);
+    fn at(&mut self, records: u64) {
+        self.bar.set_position(records);
         if self.plain && self.told.elapsed() >= LINE_EVERY {
             self.told = std::time::Instant::now();
             let _ = writeln!(io::stderr(), "{records} records so far");
@@ -135,13 +135,8 @@ fn copy(answer: Box<dyn BufRead>, out: &mut impl Write) -> Result<Summary, Failu
         last = line;
     }
     out.flush().map_err(said)?;
-    #[derive(serde::Deserialize)]
-    struct End {
-        end: Summary,
-    }
-    let end: End = serde_json::from_str(&last)
-        .map_err(|_| "the running px0 stopped before the archive was whole".to_owned())?;
-    Ok(end.end)
+    Summary::of(&last)
+        .ok_or_else(|| "the running px0 stopped before the archive was whole".to_owned())
 }
 
 /// Counts lines on their way.
@@ -155,7 +150,7 @@ impl<W: Write> Write for Counted<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
         self.lines += bytes[..written].iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.progress.at(self.lines, self.lines);
+        self.progress.at(self.lines);
         Ok(written)
     }
 
@@ -178,13 +173,12 @@ pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure
     let summary = whole.summary.ok_or("the archive has no end")?;
 
     let store = open(settings).await.map_err(said)?;
-    let bytes = opened()?.metadata().map_err(said)?.len();
-    let mut progress = Progress::start(Some(bytes));
+    let mut progress = Progress::start(Some(summary.records));
     let mut records = 0;
     let reader = Reader::new(BufReader::new(opened()?)).map_err(said)?;
     let mut source = reader.inspect(|_| {
         records += 1;
-        progress.at(bytes * records / (summary.records + 1), records);
+        progress.at(records);
     });
     let taken = store.import(&mut source).await;
     drop(source);

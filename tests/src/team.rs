@@ -24,6 +24,17 @@ impl Deref for Home {
 }
 
 impl Home {
+    /// Somebody who registers at a px0 that mails no codes.
+    pub async fn found(base: &str, name: &str) -> Self {
+        let nobody = Client::at(base);
+        let credentials =
+            json!({ "email": format!("{name}@example.com"), "password": crate::PASSWORD });
+        let user = nobody.post("/v1/auth/register", credentials.clone()).await.expect(201);
+        let login = nobody.post("/v1/auth/login", credentials).await.expect(200);
+        let client = nobody.with_token(login["token"].as_str().unwrap());
+        Self::of(client, user["user"].clone()).await
+    }
+
     pub(crate) async fn of(client: Client, user: Value) -> Self {
         let first = |answer: crate::Answer, list: &str| {
             answer.expect(200).body[list][0]["id"].as_str().unwrap_or_default().to_owned()

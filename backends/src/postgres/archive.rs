@@ -5,7 +5,7 @@ use px0_core::{
     ids::{PromptId, UserId},
     store::{
         Change,
-        archive::{Record, Sink, Source, VersionRecord, not_empty},
+        archive::{Record, Sink, Source, not_empty},
     },
     tag::TagName,
     user::{MailedCode, Session},
@@ -122,7 +122,7 @@ fn prompt(row: &PgRow) -> PgResult<Record> {
 fn version(row: &PgRow) -> PgResult<Record> {
     let version = rows::version(row)?;
     let version = version.ok_or_else(|| super::error::corrupt("a version without an id"))?;
-    Ok(Record::Version(VersionRecord::from(version)))
+    Ok(Record::Version(version))
 }
 
 fn tag(row: &PgRow) -> PgResult<Record> {

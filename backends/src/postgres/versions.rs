@@ -5,7 +5,7 @@ use px0_core::{
     lifecycle::{Status, Step},
     page::{Page, Paged},
     prompt::{PromptRef, PromptStatus},
-    store::{Refusal, Stamp, Thing, archive::VersionRecord},
+    store::{Refusal, Stamp, Thing},
     tag::{Selector, TagName},
     version::{Body, BodyChange, Version, VersionFilter},
 };
@@ -106,11 +106,11 @@ async fn add(
         published_at: None,
         tags: Vec::new(),
     };
-    insert(c, &version.clone().into()).await?;
+    insert(c, &version).await?;
     Ok(version)
 }
 
-pub(super) async fn insert(c: &mut Connection, version: &VersionRecord) -> PgResult<()> {
+pub(super) async fn insert(c: &mut Connection, version: &Version) -> PgResult<()> {
     let body = &version.body;
     sqlx::query(
         "INSERT INTO versions (id, prompt_id, number, status, template, engine, model, model_params, variables_schema,

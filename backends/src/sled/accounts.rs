@@ -28,7 +28,7 @@ impl Accounts for SledStore {
         self.write(move |tx| match code_key(tx)? {
             Some(key) => Ok(key),
             None => {
-                tx.put(keyspace::about("code key"), fresh.expose().to_vec());
+                tx.put(keyspace::about(keyspace::CODE_KEY), fresh.expose().to_vec());
                 Ok(fresh)
             }
         })
@@ -220,7 +220,7 @@ impl Accounts for SledStore {
 }
 
 fn code_key(view: &View<'_>) -> Result<Option<CodeKey>> {
-    let Some(bytes) = view.value(&keyspace::about("code key"))? else {
+    let Some(bytes) = view.value(&keyspace::about(keyspace::CODE_KEY))? else {
         return Ok(None);
     };
     let bytes = <[u8; 32]>::try_from(&*bytes);

@@ -9,16 +9,17 @@ use px0_core::{
     prompt::Payload,
     store::{
         Change, Result,
-        archive::{Record as Archived, Sink, Source, VersionRecord, not_empty},
+        archive::{Record as Archived, Sink, Source, not_empty},
     },
     tenancy::{JoinRequest, Org, Team},
     user::{Account, Session},
+    version::Version,
 };
 
 use super::{
     SledStore,
     committer::{Gate, Moment},
-    keyspace::{self, Key},
+    keyspace::{self, IMPORTING, Key},
     lines::{Head, Line, Tag, Text},
     record::Record,
     records::{Place, Reset},
@@ -31,9 +32,6 @@ const STRIDE: usize = 256;
 
 /// Records that are written in one step.
 const STEP: usize = 1024;
-
-/// What says that an import was begun and not ended.
-pub(super) const IMPORTING: &str = "importing";
 
 /// The store as it was at one moment; it is forgotten when this is dropped.
 struct Then<'a> {
@@ -117,7 +115,7 @@ pub(super) fn export(gate: &Gate, to: &mut Sink<'_>) -> Result<()> {
     })?;
     then.each(b'W', to, |view, head: Head| {
         let body = view.must::<Text>(&keyspace::body(head.id))?.body;
-        Ok(Archived::Version(VersionRecord::from(head.with(body, Vec::new()))))
+        Ok(Archived::Version(head.with(body, Vec::new())))
     })?;
     then.each(b't', to, |_, Tag { prompt, tag, number }| {
         Ok(Archived::Tag { prompt, tag, number })
@@ -172,7 +170,7 @@ impl SledStore {
     async fn empty(&self) -> Result<()> {
         loop {
             let more = self.write(|tx| {
-                let kept = ["schema", "code key", IMPORTING].map(keyspace::about);
+                let kept = keyspace::ABOUT.map(keyspace::about);
                 let mut keys = Vec::new();
                 for pair in tx.scan(&Key::from_bytes(&[]))? {
                     let key = Key::from_bytes(&pair?.0);
@@ -209,7 +207,7 @@ fn insert(tx: &mut Tx<'_>, record: Archived) -> Result<()> {
             tx.insert(&Line { prompt, org, last_number })
         }
         Archived::Version(version) => {
-            let VersionRecord { id, prompt_id, number, status, body, .. } = version;
+            let Version { id, prompt_id, number, status, body, .. } = version;
             tx.insert(&Text { version: id, body })?;
             tx.insert(&Head {
                 id,

@@ -163,7 +163,7 @@ impl Check {
 
     /// Looks for what nothing leads to, and for what should not be there at all.
     fn everything(&mut self, view: &View<'_>) -> Result<()> {
-        let about = ["schema", "code key"].map(keyspace::about);
+        let about = keyspace::ABOUT.map(keyspace::about);
         for pair in view.scan(&Key::from_bytes(&[]))? {
             let key = Key::from_bytes(&pair?.0);
             if self.expected.contains_key(&key) || about.contains(&key) {

@@ -83,6 +83,15 @@ impl From<Key> for Vec<u8> {
     }
 }
 
+/// The schema version of the store.
+pub(super) const SCHEMA: &str = "schema";
+/// The key that seals verification codes.
+pub(super) const CODE_KEY: &str = "code key";
+/// What says that an import was begun and not ended.
+pub(super) const IMPORTING: &str = "importing";
+/// All that is noted about the store itself.
+pub(super) const ABOUT: [&str; 3] = [SCHEMA, CODE_KEY, IMPORTING];
+
 /// Declares the functions that build keys: name, kind, parts.
 macro_rules! keys {
     ($($name:ident = $kind:literal ($($arg:ident: $ty:ty => $part:ident($value:expr)),*);)*) => {$(

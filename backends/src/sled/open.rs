@@ -12,7 +12,6 @@ use ::sled::{Config, Db};
 use px0_core::store::StoreError;
 
 use super::{
-    archive::IMPORTING,
     disk::sync_folder,
     error::{Context, corrupt, unusable},
     keyspace,
@@ -111,7 +110,7 @@ fn create(path: &Path, folder: &Path) -> Result<(), StoreError> {
         .map_err(|error| unusable(path, format!("cannot be written: {error}")))?;
     {
         let (db, _) = open(&draft)?;
-        db.insert(keyspace::about("schema"), SCHEMA.to_be_bytes().to_vec())
+        db.insert(keyspace::about(keyspace::SCHEMA), SCHEMA.to_be_bytes().to_vec())
             .context("making the store")?;
         db.flush().context("making the store")?;
     }
@@ -157,12 +156,12 @@ fn is_locked(error: &::sled::Error) -> bool {
 
 fn check_schema(path: &Path, db: &Db) -> Result<(), StoreError> {
     let view = View::of(db);
-    let Some(found) = view.value(&keyspace::about("schema"))? else {
+    let Some(found) = view.value(&keyspace::about(keyspace::SCHEMA))? else {
         return Err(unusable(path, "has a database in it that is not px0's"));
     };
     let found: [u8; 4] =
         found.as_ref().try_into().map_err(|_| corrupt("the schema version is no number"))?;
-    if view.has(&keyspace::about(IMPORTING))? {
+    if view.has(&keyspace::about(keyspace::IMPORTING))? {
         return Err(unusable(
             path,
             "an import into it was not finished; remove it, and import again",

@@ -29,14 +29,11 @@ use px0_core::{
     page::Page,
     prompt::{Prompt, PromptFilter, PromptRef, PromptStatus},
     render::EngineName,
-    store::{
-        Actor, Reach, Result, SharedStore, Stamp,
-        archive::{Record, VersionRecord},
-    },
+    store::{Actor, Reach, Result, SharedStore, Stamp, archive::Record},
     tag::Selector,
     tenancy::{Membership, Org, Role, Team},
     user::{Account, User},
-    version::{Body, BodyChange},
+    version::{Body, BodyChange, Version},
 };
 
 /// Versions of each prompt; the second is live.
@@ -113,7 +110,7 @@ impl Filled {
         let version = |place: usize| {
             let (of, number) = (place / VERSIONS as usize, (place % VERSIONS as usize) as u32 + 1);
             let status = if number == 2 { Status::Live } else { Status::Draft };
-            Record::Version(VersionRecord {
+            Record::Version(Version {
                 id: VersionId::new(),
                 prompt_id: prompts[of],
                 number,
@@ -122,6 +119,7 @@ impl Filled {
                 created_at: at,
                 updated_at: at,
                 published_at: (status == Status::Live).then_some(at),
+                tags: Vec::new(),
             })
         };
         let rest = (0..size).map(prompt).chain((0..size * VERSIONS as usize).map(version));

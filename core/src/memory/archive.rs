@@ -31,7 +31,7 @@ impl State {
             Record::Prompt { prompt: line.prompt.clone(), last_number }
         }));
         let versions = lines().flat_map(|line| line.versions.values().rev());
-        records.extend(versions.map(|version| Record::Version(version.clone().into())));
+        records.extend(versions.map(|version| Record::Version(version.clone())));
         records.extend(lines().flat_map(|line| {
             let prompt = line.prompt.id;
             let tags = line.tags.iter();
@@ -73,7 +73,6 @@ impl State {
                 self.prompts.insert(id, Line { prompt, last_number, versions, tags, payloads });
             }
             Record::Version(version) => {
-                let version = version.with(Vec::new());
                 self.line_mut(version.prompt_id)?.versions.insert(version.number, version);
             }
             Record::Tag { prompt, tag, number } => {

@@ -12,14 +12,13 @@ use sha2::{Digest, Sha256};
 use super::{Result, StoreError};
 use crate::{
     clock::Timestamp,
-    ids::{PromptId, UserId, VersionId},
+    ids::{PromptId, UserId},
     key::ApiKey,
-    lifecycle::Status,
     prompt::{Payload, Prompt},
     tag::TagName,
     tenancy::{JoinRequest, Membership, Org, Team},
     user::{Account, MailedCode, Session},
-    version::{Body, Version},
+    version::Version,
 };
 
 /// One thing that is kept. Archives have the kinds in this order, and each kind by its ids in byte order (versions: the highest
@@ -60,8 +59,8 @@ pub enum Record {
         /// The last number that was given to a version of it.
         last_number: u32,
     },
-    /// A version of a prompt.
-    Version(VersionRecord),
+    /// A version of a prompt, without its tags.
+    Version(Version),
     /// A tag of a prompt.
     Tag {
         /// Whose.
@@ -73,52 +72,6 @@ pub enum Record {
     },
     /// A sample payload.
     Payload(Payload),
-}
-
-/// A version without its tags, which are records of their own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "as in `Version`")]
-pub struct VersionRecord {
-    pub id: VersionId,
-    pub prompt_id: PromptId,
-    pub number: u32,
-    pub status: Status,
-    pub body: Body,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
-    pub published_at: Option<Timestamp>,
-}
-
-impl From<Version> for VersionRecord {
-    fn from(version: Version) -> Self {
-        Self {
-            id: version.id,
-            prompt_id: version.prompt_id,
-            number: version.number,
-            status: version.status,
-            body: version.body,
-            created_at: version.created_at,
-            updated_at: version.updated_at,
-            published_at: version.published_at,
-        }
-    }
-}
-
-impl VersionRecord {
-    /// The version, with its tags.
-    pub fn with(self, tags: Vec<TagName>) -> Version {
-        Version {
-            id: self.id,
-            prompt_id: self.prompt_id,
-            number: self.number,
-            status: self.status,
-            body: self.body,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            published_at: self.published_at,
-            tags,
-        }
-    }
 }
 
 /// Takes records as they come out of a store; an error of its ends the export.
@@ -153,6 +106,14 @@ pub struct Summary {
 #[derive(Serialize, Deserialize)]
 struct End {
     end: Summary,
+}
+
+impl Summary {
+    /// The summary that a line is, if it is the last line of an archive.
+    pub fn of(line: &str) -> Option<Self> {
+        let end = line.starts_with("{\"end\":").then(|| serde_json::from_str::<End>(line));
+        Some(end?.ok()?.end)
+    }
 }
 
 #[derive(Default)]
@@ -267,7 +228,7 @@ impl<R: BufRead> Reader<R> {
             return Err(wrong("the archive was cut off: its last line is missing".to_owned()));
         };
         let line = line.map_err(|error| wrong(error.to_string()))?;
-        if let Ok(End { end }) = serde_json::from_str::<End>(&line) {
+        if let Some(end) = Summary::of(&line) {
             if self.lines.next().is_some() {
                 return Err(wrong("there is something behind the end".to_owned()));
             }

@@ -273,8 +273,8 @@ impl Px0 {
     ) -> Result<Grant<OnVersion>> {
         // A word that can name no version is not found like any other, after its prompt is.
         let asked = selector.unwrap_or(&Selector::Number(0));
-        let reach = caller.reach();
-        if let Some(copy) = self.cache.resolved(&reach, prompt, asked) {
+        let question = (caller.reach(), prompt.clone(), asked.clone());
+        if let Some(copy) = self.cache.resolved(&question) {
             let (found, version) = &*copy;
             if team.is_none_or(|team| team == found.prompt.team_id) {
                 may_on_prompt(&caller, operation, found)?;
@@ -283,9 +283,8 @@ impl Px0 {
             }
         }
         let note = self.cache.before_resolving(&caller.orgs());
-        let (found, version) = self.store.resolve(&reach, prompt, asked).await?;
+        let (found, version) = self.store.resolve(&question.0, prompt, asked).await?;
         if let (Some(note), [found], Some(version)) = (note, found.as_slice(), &version) {
-            let question = (reach, prompt.clone(), asked.clone());
             self.cache.keep_resolved(note, question, (found.clone(), version.clone()));
         }
         let several = found.len() > 1;

@@ -53,7 +53,8 @@ async fn enter(app: &App, operation: Operation, request: Request) -> Result<Requ
     if waited {
         caller = who(app, operation, &parts.headers).await?;
     }
-    Params::of(&parts)?;
+    let query = Params::parse(parts.uri.query().unwrap_or_default())?;
+    parts.extensions.insert(query);
     parts.extensions.insert(caller);
     parts.extensions.insert(read);
     Ok(Request::from_parts(parts, axum::body::Body::empty()))

@@ -15,6 +15,7 @@ use px0_core::{
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
+use super::not_admitted;
 use crate::{App, error::ApiError};
 
 /// The fields of a JSON object, each still the text that was sent.
@@ -33,7 +34,6 @@ impl<T: FromFields> FromRequestParts<App> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let not_admitted = || Error::internal("a handler runs outside of a route");
         let bytes = parts.extensions.remove::<ReadBody>().ok_or_else(not_admitted)?.into_bytes()?;
         Ok(Self(T::from_fields(&Fields::parse(&bytes)?)?))
     }

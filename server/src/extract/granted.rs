@@ -1,6 +1,6 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use px0_core::{
-    Error, TagName,
+    TagName,
     access::Operation,
     caller::Caller,
     error::Result,
@@ -11,7 +11,7 @@ use px0_core::{
     workflows::{Grant, OnPayload, OnVersion},
 };
 
-use super::{Params, PathValues, Route};
+use super::{Params, PathValues, Route, not_admitted};
 use crate::{App, error::ApiError};
 
 /// What the path names, with the caller's permission to do the route's operation on it.
@@ -35,7 +35,6 @@ impl Call {
     async fn of(parts: &mut Parts, app: &App) -> Result<Self> {
         let path = PathValues::of(parts, app).await?;
         let query = Params::of(parts)?;
-        let not_admitted = || Error::internal("a handler runs outside of a route");
         let route = *parts.extensions.get::<Route>().ok_or_else(not_admitted)?;
         let caller = parts.extensions.remove::<Caller>().ok_or_else(not_admitted)?;
         Ok(Self { caller, route, path, query })

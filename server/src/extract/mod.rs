@@ -4,6 +4,8 @@
 //! the caller (401, 403 for machines); then [`Query`] (400), then [`Granted`] (path 400, 404, 403), then
 //! [`Body`] (415, 413, 400).
 
+use px0_core::Error;
+
 mod admit;
 mod body;
 mod granted;
@@ -17,3 +19,8 @@ pub(crate) use granted::{Granted, ToRender};
 pub(crate) use path::{OneId, PathValues};
 pub(crate) use peer::{Peer, PeerAddr};
 pub(crate) use query::{FromQuery, LAST_PAGE, NumberedQuery, Params, Query, page, refuse};
+
+/// Something is asked for that only a route's [`admit`] leaves.
+fn not_admitted() -> Error {
+    Error::internal("a handler runs outside of a route")
+}

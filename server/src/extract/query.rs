@@ -1,4 +1,4 @@
-use std::{fmt::Display, str::FromStr};
+use std::{fmt::Display, str::FromStr, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use percent_encoding::percent_decode_str;
@@ -13,18 +13,24 @@ use px0_core::{
 };
 use serde_json::json;
 
+use super::not_admitted;
 use crate::{App, error::ApiError};
 
 /// The parameters behind the question mark.
-pub(crate) struct Params(Vec<(String, String)>);
+#[derive(Clone)]
+pub(crate) struct Params(Arc<[(String, String)]>);
 
 impl Params {
+    /// Those of a request that was admitted.
     pub(crate) fn of(parts: &Parts) -> Result<Self> {
-        let query = parts.uri.query().unwrap_or_default();
+        parts.extensions.get().cloned().ok_or_else(not_admitted)
+    }
+
+    pub(super) fn parse(query: &str) -> Result<Self> {
         if percent_decode_str(query).decode_utf8().is_err() {
             return Err(Error::new(Code::InvalidQuery, "the query must be UTF-8"));
         }
-        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let pairs: Arc<[_]> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
             return Err(Error::new(Code::NulCharacter, "the query must not have NUL characters"));
         }

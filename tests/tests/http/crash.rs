@@ -4,65 +4,22 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use px0_tests::{Client, PASSWORD, postgres::Database};
+use px0_tests::{Client, Home, postgres::Database};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::maintain::px0;
+use crate::process::{Server, Variables, postgres, px0, sled};
 
 const WRITERS: usize = 64;
 
 fn kills() -> usize {
     std::env::var("PX0_KILLS").map_or(3, |kills| kills.parse().unwrap())
-}
-
-/// A px0 of its own process.
-struct Server {
-    child: Child,
-    base: String,
-}
-
-type Variables<'a> = &'a [(&'static str, String)];
-
-impl Server {
-    async fn start(store: Variables<'_>) -> Self {
-        let mut command = Command::new(px0());
-        command
-            .envs(store.iter().map(|(name, value)| (*name, value)))
-            .env("PX0_HTTP__ADDR", "127.0.0.1:0")
-            .env("PX0_EMAIL__MODE", "auto-verify")
-            .env("PX0_RATE_LIMIT__ENABLED", "false")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let start = move || {
-            let mut child = command.spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            let (_, base) = line.trim().rsplit_once("listens on ").expect("it starts");
-            Self { child, base: base.to_owned() }
-        };
-        tokio::task::spawn_blocking(start).await.unwrap()
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// What was acknowledged: the template of each version.
@@ -87,15 +44,9 @@ async fn write(client: Client, writer: usize, acknowledged: Acknowledged) {
 
 async fn nothing_acknowledged_is_lost(store: Variables<'_>) {
     let mut server = Server::start(store).await;
-    let nobody = Client::at(&server.base);
-    let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
-    nobody.post("/v1/auth/register", credentials.clone()).await.expect(201);
-    let login = nobody.post("/v1/auth/login", credentials).await.expect(200);
-    let token = login["token"].as_str().unwrap().to_owned();
-    let ada = nobody.with_token(&token);
-    let teams = ada.get("/v1/me/teams").await.expect(200);
-    let path = format!("/v1/teams/{}/prompts", teams["teams"][0]["id"].as_str().unwrap());
-    ada.post(&path, json!({ "name": "P" })).await.expect(201);
+    let ada = Home::found(&server.base, "ada").await;
+    ada.prompt("P").await;
+    let token = ada.token().to_owned();
 
     let acknowledged = Acknowledged::default();
     for kill in 0..kills() {
@@ -148,14 +99,10 @@ async fn nothing_acknowledged_is_lost(store: Variables<'_>) {
     assert!(acknowledged.lock().unwrap().len() >= kills());
 }
 
-fn sled(folder: &Path) -> Vec<(&'static str, String)> {
-    vec![("PX0_STORE__SLED__PATH", folder.join("data").display().to_string())]
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sled_a_killed_server_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    nothing_acknowledged_is_lost(&sled(folder.path())).await;
+    nothing_acknowledged_is_lost(&sled(&folder.path().join("data"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,8 +112,8 @@ async fn on_postgres_a_killed_server_loses_nothing_acknowledged() {
     }
     let folder = tempfile::tempdir().unwrap();
     let database = Database::take().await;
-    let mut store = sled(folder.path());
-    store.push(("PX0_STORE__BACKEND", "postgres".to_owned()));
-    store.push(("PX0_STORE__POSTGRES__URL", database.url()));
+    // px0 also keeps compiled code in the data folder.
+    let mut store = sled(&folder.path().join("data"));
+    store.extend(postgres(&database));
     nothing_acknowledged_is_lost(&store).await;
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod crash;
+mod disk;
 mod enumeration;
 mod guide;
 mod life;
@@ -12,6 +13,7 @@ mod maintain;
 mod matrix;
 mod openapi;
 mod path;
+mod process;
 mod profile;
 mod prompts;
 mod races;

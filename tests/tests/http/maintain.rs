@@ -1,47 +1,11 @@
 //! `px0 export`, `px0 import` and `px0 fsck`: the program itself, on data that was made over HTTP.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::path::Path;
 
 use px0_tests::{App, postgres::Database};
 use serde_json::json;
 
-/// The binary, beside the tests'.
-pub(crate) fn px0() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    let folder = this.ancestors().find(|folder| folder.join("px0").is_file());
-    folder.expect("`cargo test --workspace` builds px0 too").join("px0")
-}
-
-/// Runs it on a store.
-async fn run(arguments: &[&str], store: &[(&str, String)]) -> Output {
-    let mut command = Command::new(px0());
-    command.args(arguments).envs(store.iter().map(|(name, value)| (*name, value)));
-    tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
-}
-
-#[track_caller]
-fn said(output: &Output, success: bool) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.success(), success, "{text}");
-    text
-}
-
-fn sled(path: &Path) -> Vec<(&'static str, String)> {
-    vec![
-        ("PX0_STORE__BACKEND", "sled".to_owned()),
-        ("PX0_STORE__SLED__PATH", path.display().to_string()),
-    ]
-}
-
-fn postgres(database: &Database) -> Vec<(&'static str, String)> {
-    vec![
-        ("PX0_STORE__BACKEND", "postgres".to_owned()),
-        ("PX0_STORE__POSTGRES__URL", database.url()),
-    ]
-}
+use crate::process::{postgres, run, said, sled};
 
 /// The checksum that a command told.
 fn checksum(told: &str) -> String {

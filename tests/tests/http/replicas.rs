@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use px0_tests::{Answer, App, Client, postgres::Database};
+use px0_tests::{Answer, App, Client, Home, postgres::Database};
 use serde_json::json;
 
 /// The contract's second.
@@ -31,7 +31,11 @@ fn at(app: &App, who: &Client) -> Client {
     app.bearer(who.token())
 }
 
-async fn replicas() -> Option<Vec<App>> {
+/// The path that a service calls.
+const RENDER: &str = "/v1/prompts/p/render";
+
+/// Three of them, with a founder, her live prompt `p` that says `0`, and a key that renders it.
+async fn replicas() -> Option<(Vec<App>, Home, Client)> {
     if Database::missing().is_some() {
         return None;
     }
@@ -41,21 +45,20 @@ async fn replicas() -> Option<Vec<App>> {
         let other = all[0].replica().await;
         all.push(other);
     }
-    Some(all)
+    let ada = all[0].founder("ada").await;
+    ada.prompt("P").await;
+    ada.live("p", "0").await;
+    let key = ada.key("read_render", &[]).await;
+    Some((all, ada, key))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_through_one_is_in_force_on_all() {
-    let Some(apps) = replicas().await else { return };
-    let ada = apps[0].founder("ada").await;
-    ada.prompt("P").await;
-    ada.live("p", "0").await;
-    let key = ada.key("read_render", &[]).await;
-    let render = "/v1/prompts/p/render";
+    let Some((apps, ada, key)) = replicas().await else { return };
     for app in &apps {
         // Twice: the second comes from memory.
         for _ in 0..2 {
-            assert_eq!(at(app, &key).post(render, json!({})).await.expect(200)["rendered"], "0");
+            assert_eq!(at(app, &key).post(RENDER, json!({})).await.expect(200)["rendered"], "0");
         }
     }
     for number in 1..=10 {
@@ -69,10 +72,10 @@ async fn a_change_through_one_is_in_force_on_all() {
         }
         let done = Instant::now();
         // Whoever made the change sees it at once.
-        let own = at(&apps[number % 3], &key).post(render, json!({})).await.expect(200);
+        let own = at(&apps[number % 3], &key).post(RENDER, json!({})).await.expect(200);
         assert_eq!(own["rendered"], text.as_str());
         for app in &apps {
-            let ask = async || at(app, &key).post(render, json!({})).await;
+            let ask = async || at(app, &key).post(RENDER, json!({})).await;
             soon("a promotion", done, ask, |answer| answer["rendered"] == text.as_str()).await;
         }
     }
@@ -90,12 +93,12 @@ async fn a_change_through_one_is_in_force_on_all() {
     }
     let bob = apps[0].member(&ada, &ada.team, "viewer").await;
     for app in &apps {
-        at(app, &bob).post(render, json!({})).await.expect(200);
+        at(app, &bob).post(RENDER, json!({})).await.expect(200);
     }
     ada.delete(&format!("/v1/orgs/{}/members/{}", ada.org, bob.id())).await.expect(204);
     let done = Instant::now();
     for app in &apps {
-        let ask = async || at(app, &bob).post(render, json!({})).await;
+        let ask = async || at(app, &bob).post(RENDER, json!({})).await;
         soon("a removal", done, ask, |answer| answer.status == 404).await;
     }
     let keys = ada.get(&format!("/v1/api-keys?org_id={}", ada.org)).await.expect(200);
@@ -103,7 +106,7 @@ async fn a_change_through_one_is_in_force_on_all() {
     at(&apps[1], &ada).delete(&format!("/v1/api-keys/{id}")).await.expect(204);
     let done = Instant::now();
     for app in &apps {
-        let ask = async || at(app, &key).post(render, json!({})).await;
+        let ask = async || at(app, &key).post(RENDER, json!({})).await;
         soon("a revocation", done, ask, |answer| answer.status == 401).await;
     }
     for app in apps.into_iter().rev() {
@@ -113,24 +116,19 @@ async fn a_change_through_one_is_in_force_on_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_hears_nothing_serves_nothing_old() {
-    let Some(apps) = replicas().await else { return };
-    let ada = apps[0].founder("ada").await;
-    ada.prompt("P").await;
-    ada.live("p", "0").await;
-    let key = ada.key("read_render", &[]).await;
-    let render = "/v1/prompts/p/render";
+    let Some((apps, ada, key)) = replicas().await else { return };
     let deaf = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND application_name = 'px0 listening'";
     for number in 1..=5 {
         for app in &apps {
-            at(app, &key).post(render, json!({})).await.expect(200);
+            at(app, &key).post(RENDER, json!({})).await.expect(200);
         }
         apps[0].database().run(deaf).await;
         let text = number.to_string();
         ada.live("p", &text).await;
         let done = Instant::now();
         for app in &apps {
-            let ask = async || at(app, &key).post(render, json!({})).await;
+            let ask = async || at(app, &key).post(RENDER, json!({})).await;
             soon("unheard", done, ask, |answer| answer["rendered"] == text.as_str()).await;
         }
     }

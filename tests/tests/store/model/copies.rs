@@ -32,7 +32,8 @@ impl Copies {
             let name = PromptRef::Id(*prompt);
             for selector in [Selector::Live, Selector::Latest] {
                 let note = cache.before_resolving(&reach.orgs);
-                let copy = cache.resolved(&reach, &name, &selector);
+                let question = (reach.clone(), name.clone(), selector.clone());
+                let copy = cache.resolved(&question);
                 let (found, version) = store.resolve(&reach, &name, &selector).await.unwrap();
                 let fresh = found.into_iter().next().zip(version);
                 match (copy, note) {
@@ -41,11 +42,7 @@ impl Copies {
                     }
                     (None, Some(note)) => {
                         if let Some(fresh) = fresh {
-                            cache.keep_resolved(
-                                note,
-                                (reach.clone(), name.clone(), selector),
-                                fresh,
-                            );
+                            cache.keep_resolved(note, question, fresh);
                         }
                     }
                     _ => {}
