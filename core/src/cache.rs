@@ -9,8 +9,9 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use moka::sync::Cache as Moka;
@@ -21,7 +22,7 @@ use crate::{
     page::Weigh,
     prompt::PromptRef,
     secret::TokenHash,
-    store::{Change, Found, Reach, Watcher},
+    store::{Change, Found, Reach, Told, Watcher},
     tag::Selector,
     version::Version,
 };
@@ -63,7 +64,9 @@ struct Counters {
     /// Of changes to any key.
     keys: AtomicU64,
     all: AtomicU64,
-    told: AtomicBool,
+    /// Until when copies may be used, in microseconds after `begun`; 0 is never, and the highest number for ever.
+    told_until: AtomicU64,
+    begun: Instant,
 }
 
 /// The counter that counts everything.
@@ -86,15 +89,23 @@ impl Counters {
 
     /// What the counters of these say; `None` while changes are not told.
     fn note(&self, of: impl IntoIterator<Item = Change>) -> Option<Note> {
-        if !self.told.load(Ordering::SeqCst) {
+        if !self.are_told() {
             return None;
         }
         let places = of.into_iter().chain([Change::All]).map(|change| self.place(change));
         Some(Note(places.map(|place| (place, self.at(place).load(Ordering::SeqCst))).collect()))
     }
 
+    fn are_told(&self) -> bool {
+        match self.told_until.load(Ordering::SeqCst) {
+            0 => false,
+            u64::MAX => true,
+            until => u128::from(until) > self.begun.elapsed().as_micros(),
+        }
+    }
+
     fn holds(&self, note: &Note) -> bool {
-        self.told.load(Ordering::SeqCst)
+        self.are_told()
             && note.0.iter().all(|(place, count)| self.at(*place).load(Ordering::SeqCst) == *count)
     }
 
@@ -107,9 +118,20 @@ impl Counters {
         }
     }
 
-    fn told(&self, told: bool) {
-        self.changed(&[Change::All]);
-        self.told.store(told, Ordering::SeqCst);
+    fn told(&self, told: Told) {
+        let until = match told {
+            Told::No => 0,
+            Told::Yes => u64::MAX,
+            Told::Until(moment) => {
+                let micros = moment.saturating_duration_since(self.begun).as_micros();
+                u64::try_from(micros).unwrap_or(u64::MAX)
+            }
+        };
+        // What was told without a gap goes on to be.
+        if !matches!(told, Told::Until(_)) || self.told_until.load(Ordering::SeqCst) == 0 {
+            self.changed(&[Change::All]);
+        }
+        self.told_until.store(until, Ordering::SeqCst);
     }
 }
 
@@ -128,7 +150,8 @@ impl Cache {
                 counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
                 keys: AtomicU64::new(0),
                 all: AtomicU64::new(0),
-                told: AtomicBool::new(false),
+                told_until: AtomicU64::new(0),
+                begun: Instant::now(),
             },
         })
     }
@@ -142,8 +165,7 @@ impl Cache {
     /// To be called before a key is read. Which organization it is of is not known then, so what is noted is how often
     /// any key was changed.
     pub fn before_key(&self) -> Option<u64> {
-        let told = self.counters.told.load(Ordering::SeqCst);
-        told.then(|| self.counters.keys.load(Ordering::SeqCst))
+        self.counters.are_told().then(|| self.counters.keys.load(Ordering::SeqCst))
     }
 
     /// Keeps a key that was read after `before` was noted.
@@ -179,13 +201,15 @@ impl Watcher for Cache {
         self.counters.changed(changes);
     }
 
-    fn told(&self, told: bool) {
+    fn told(&self, told: Told) {
         self.counters.told(told);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn noted(cache: &Cache, org: OrgId) -> Note {
@@ -196,7 +220,7 @@ mod tests {
     fn a_note_holds_until_its_organization_changes_or_nothing_is_told() {
         let (cache, org) = (Cache::new(1 << 20), OrgId::new());
         assert!(cache.before_resolving(&[org]).is_none() && cache.before_key().is_none());
-        cache.told(true);
+        cache.told(Told::Yes);
         let note = noted(&cache, org);
         assert!(cache.counters.holds(&note));
         cache.changed(&[Change::Prompts(org)]);
@@ -208,9 +232,24 @@ mod tests {
             assert!(!cache.counters.holds(&note), "{change}");
         }
         let note = noted(&cache, org);
-        cache.told(false);
+        cache.told(Told::No);
         assert!(!cache.counters.holds(&note));
-        cache.told(true);
+        cache.told(Told::Yes);
+        assert!(!cache.counters.holds(&note), "what was missed meanwhile is not known");
+    }
+
+    #[test]
+    fn a_note_holds_for_as_long_as_was_said_and_again_when_more_is_said() {
+        let (cache, org) = (Cache::new(1 << 20), OrgId::new());
+        let hour = Duration::from_secs(3600);
+        cache.told(Told::Until(Instant::now() + hour));
+        let note = noted(&cache, org);
+        cache.told(Told::Until(Instant::now()));
+        assert!(!cache.counters.holds(&note) && cache.before_key().is_none());
+        cache.told(Told::Until(Instant::now() + hour));
+        assert!(cache.counters.holds(&note), "nothing was missed");
+        cache.told(Told::No);
+        cache.told(Told::Until(Instant::now() + hour));
         assert!(!cache.counters.holds(&note), "what was missed meanwhile is not known");
     }
 }

@@ -102,11 +102,13 @@ pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary,
         return write(found, &mut open).await;
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut draft =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(said)?;
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(said)?;
     let summary = write(found, draft.as_file_mut()).await?;
     draft.as_file().sync_all().map_err(said)?;
     draft.persist(file).map_err(said)?;
+    // The name too is to outlive a crash of the machine.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(said)?;
     Ok(summary)
 }
 
@@ -166,6 +168,9 @@ impl<W: Write> Write for Counted<'_, W> {
 pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure> {
     let name = file.display();
     let opened = || File::open(file).map_err(|error| format!("{name}: {error}"));
+    if !opened()?.metadata().map_err(said)?.is_file() {
+        return Err(format!("{name}: an archive is read twice, so it must be a file"));
+    }
     let mut whole = Reader::new(BufReader::new(opened()?)).map_err(said)?;
     for record in whole.by_ref() {
         record.map_err(said)?;

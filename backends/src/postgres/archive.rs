@@ -5,7 +5,7 @@ use px0_core::{
     ids::{PromptId, UserId},
     store::{
         Change,
-        archive::{Record, Sink, Source, not_empty},
+        archive::{Record, Sink, Source, consistent, not_empty},
     },
     tag::TagName,
     user::{MailedCode, Session},
@@ -13,8 +13,8 @@ use px0_core::{
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
-    Connection, PgResult, PgStore, accounts, keys, members, prompts, requests, rows, tenancy,
-    versions,
+    Connection, PgResult, PgStore, accounts, check, keys, members, prompts, requests, rows,
+    tenancy, versions,
 };
 
 impl PgStore {
@@ -68,6 +68,7 @@ impl PgStore {
             "ANALYZE users, sessions, orgs, teams, members, join_requests, api_keys, api_key_teams,
                                prompts, versions, tags, payloads";
         sqlx::query(analyze).execute(&mut *tx).await?;
+        consistent(&check::check(&mut tx).await?)?;
         tx.changed(Change::All);
         tx.commit().await
     }

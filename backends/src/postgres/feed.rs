@@ -5,25 +5,32 @@ use std::{
     collections::BTreeSet,
     ops::{Deref, DerefMut},
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
-use px0_core::store::{Change, Watcher};
+use px0_core::store::{Change, Told, Watcher};
 use sqlx::{
     PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{timeout, timeout_at},
+};
 
 use super::PgResult;
 
 /// What is listened to.
 const CHANNEL: &str = "px0_changes";
 
-/// A connection that has been silent for so long is asked whether it is still there, and must answer as quickly: together less
-/// than the second within which a change is in force everywhere.
+/// This often, and whenever it begins, a listener tells itself something: what comes back by the same way proves that it hears,
+/// and that it has heard whatever was told before.
 const BEAT: Duration = Duration::from_millis(400);
+
+/// For so long after a beat copies may be used. A change that was made before the next beat is heard with it, so this
+/// and what a beat takes must be less than the second within which a change is in force everywhere.
+const LEASE: Duration = Duration::from_millis(800);
 
 /// Between two tries to get a lost connection back.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -56,7 +63,7 @@ impl Feed {
             listening.abort();
         }
         if let Some(watcher) = self.watcher.get() {
-            watcher.told(false);
+            watcher.told(Told::No);
         }
     }
 
@@ -75,11 +82,12 @@ impl Drop for Feed {
 
 /// Listens for as long as it is let; while it cannot, nothing is told.
 async fn listen(options: PgConnectOptions, watcher: Arc<dyn Watcher>) {
+    let own = format!("px0_beat_{}", uuid::Uuid::new_v4().simple());
     loop {
-        if let Ok(Ok(listener)) = timeout(2 * BEAT, connect(&options)).await {
-            watcher.told(true);
-            let why = hear(listener, &watcher).await;
-            watcher.told(false);
+        let connected = timeout(2 * BEAT, connect(&options, &own)).await;
+        if let Ok(Ok(mut listener)) = connected {
+            let why = hear(&mut listener, &own, &*watcher).await;
+            watcher.told(Told::No);
             tracing::warn!(
                 why,
                 "the connection that listens for changes was lost; nothing is kept in memory meanwhile"
@@ -89,32 +97,44 @@ async fn listen(options: PgConnectOptions, watcher: Arc<dyn Watcher>) {
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
+async fn connect(options: &PgConnectOptions, own: &str) -> sqlx::Result<PgListener> {
     // A connection of its own: the pool's may all be busy.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(BEAT);
     let pool = pool.connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     // A connection that came back by itself would not say what was missed.
     listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, own]).await?;
     Ok(listener)
 }
 
 /// Hears until the connection is lost; answers how.
-async fn hear(mut listener: PgListener, watcher: &Arc<dyn Watcher>) -> String {
+async fn hear(listener: &mut PgListener, own: &str, watcher: &dyn Watcher) -> String {
     loop {
-        match timeout(BEAT, listener.try_recv()).await {
-            Ok(Ok(Some(said))) => {
-                let change = said.payload().parse().unwrap_or(Change::All);
-                watcher.changed(&[change]);
-            }
-            Ok(Ok(None)) => return "it was closed".to_owned(),
+        let begun = Instant::now();
+        let next = begun + BEAT;
+        let beat = sqlx::query("SELECT pg_notify($1, '')").bind(own).execute(&mut *listener);
+        match timeout(BEAT, beat).await {
+            Ok(Ok(_)) => {}
             Ok(Err(error)) => return error.to_string(),
-            Err(_) => match timeout(BEAT, sqlx::query("SELECT 1").execute(&mut listener)).await {
-                Ok(Ok(_)) => {}
+            Err(_) => return "it does not answer".to_owned(),
+        }
+        let mut heard = false;
+        loop {
+            match timeout_at(next.into(), listener.try_recv()).await {
+                Ok(Ok(Some(said))) if said.channel() == own => {
+                    // Notifications come in the order of their commits.
+                    watcher.told(Told::Until(begun + LEASE));
+                    heard = true;
+                }
+                Ok(Ok(Some(said))) => {
+                    watcher.changed(&[said.payload().parse().unwrap_or(Change::All)]);
+                }
+                Ok(Ok(None)) => return "it was closed".to_owned(),
                 Ok(Err(error)) => return error.to_string(),
-                Err(_) => return "it does not answer".to_owned(),
-            },
+                Err(_) if heard => break,
+                Err(_) => return "what is told does not arrive".to_owned(),
+            }
         }
     }
 }

@@ -6,10 +6,11 @@
 use std::ops::Bound;
 
 use px0_core::{
+    page::Weigh,
     prompt::Payload,
     store::{
         Change, Result,
-        archive::{Record as Archived, Sink, Source, not_empty},
+        archive::{Record as Archived, Sink, Source, consistent, not_empty},
     },
     tenancy::{JoinRequest, Org, Team},
     user::{Account, Session},
@@ -17,7 +18,7 @@ use px0_core::{
 };
 
 use super::{
-    SledStore,
+    SledStore, check,
     committer::{Gate, Moment},
     keyspace::{self, IMPORTING, Key},
     lines::{Head, Line, Tag, Text},
@@ -27,11 +28,14 @@ use super::{
     view::View,
 };
 
-/// Records that are read in one go.
+/// Most records that are read in one go.
 const STRIDE: usize = 256;
 
-/// Records that are written in one step.
+/// Most records that are written in one step.
 const STEP: usize = 1024;
+
+/// Strides and steps end when their records weigh so much, in bytes.
+const MUCH: usize = 4 * 1024 * 1024;
 
 /// The store as it was at one moment; it is forgotten when this is dropped.
 struct Then<'a> {
@@ -45,12 +49,12 @@ impl<'a> Then<'a> {
     }
 
     /// The next records of a kind after a key, as they were; and the last key that was looked at, unless that was the end.
-    fn stride<R: Record, T>(
+    fn stride<R: Record>(
         &self,
         kind: &Key,
         after: Option<&Key>,
-        read: &impl Fn(&View<'_>, R) -> Result<T>,
-    ) -> Result<(Vec<T>, Option<Key>)> {
+        read: &impl Fn(&View<'_>, R) -> Result<Archived>,
+    ) -> Result<(Vec<Archived>, Option<Key>)> {
         self.gate.read_then(&self.moment, |now, then, past| {
             let pairs = now.scan_after(kind, after)?.take(STRIDE);
             let keys = pairs.map(|pair| Ok(Key::from_bytes(&pair?.0)));
@@ -63,10 +67,15 @@ impl<'a> Then<'a> {
             keys.extend(gone.filter(|key| key.as_bytes().starts_with(kind.as_bytes())).cloned());
             keys.sort();
             keys.dedup();
-            let mut records = Vec::new();
+            let (mut records, mut bytes) = (Vec::new(), 0);
             for key in keys {
                 if let Some(record) = then.get::<R>(&key)? {
-                    records.push(read(then, record)?);
+                    let record = read(then, record)?;
+                    bytes += record.weight();
+                    records.push(record);
+                }
+                if bytes > MUCH {
+                    return Ok((records, Some(key)));
                 }
             }
             Ok((records, last))
@@ -148,9 +157,14 @@ impl SledStore {
 
     async fn fill(&self, from: &mut Source<'_>) -> Result<()> {
         loop {
-            let step = from.take(STEP).collect::<Result<Vec<_>>>()?;
+            let (mut step, mut bytes) = (Vec::new(), 0);
+            while step.len() < STEP && bytes <= MUCH {
+                let Some(record) = from.next().transpose()? else { break };
+                bytes += record.weight();
+                step.push(record);
+            }
             if step.is_empty() {
-                return Ok(());
+                return consistent(&self.gate.walk(check::check)?);
             }
             self.write(|tx| step.into_iter().try_for_each(|record| insert(tx, record))).await?;
         }

@@ -13,7 +13,7 @@ use std::{
 
 use ::sled::Batch;
 use parking_lot::{Mutex, RwLock};
-use px0_core::store::{Change, Result, StoreError, Watcher};
+use px0_core::store::{Change, Result, StoreError, Told, Watcher};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -114,7 +114,7 @@ impl Gate {
     pub(super) fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {
         let first = self.watcher.set(watcher.clone()).is_ok();
         if first {
-            watcher.told(true);
+            watcher.told(Told::Yes);
         }
         first
     }

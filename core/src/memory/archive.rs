@@ -4,7 +4,7 @@ use super::{Line, Seat, State};
 use crate::{
     store::{
         Result,
-        archive::{Record, Source, not_empty},
+        archive::{Record, Source, consistent, not_empty},
     },
     tenancy::Membership,
 };
@@ -50,6 +50,7 @@ impl State {
         for record in from {
             filled.take(record?)?;
         }
+        consistent(&filled.problems())?;
         *self = filled;
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     clock::Timestamp,
     ids::{PromptId, UserId},
     key::ApiKey,
+    page::Weigh,
     prompt::{Payload, Prompt},
     tag::TagName,
     tenancy::{JoinRequest, Membership, Org, Team},
@@ -72,6 +73,16 @@ pub enum Record {
     },
     /// A sample payload.
     Payload(Payload),
+}
+
+impl Weigh for Record {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Version(version) => version.weight(),
+            Self::Payload(payload) => payload.weight(),
+            _ => 0,
+        }
+    }
 }
 
 /// Takes records as they come out of a store; an error of its ends the export.
@@ -254,6 +265,17 @@ impl<R: BufRead> Iterator for Reader<R> {
         let read = self.read();
         self.ended = !matches!(read, Ok(Some(_)));
         read.transpose()
+    }
+}
+
+/// What an archive says must be true together. `problems` is what a check of it found.
+///
+/// # Errors
+/// The first of the problems.
+pub fn consistent(problems: &[String]) -> Result<()> {
+    match problems.first() {
+        Some(problem) => Err(StoreError::broken("the archive contradicts itself", problem.clone())),
+        None => Ok(()),
     }
 }
 

@@ -36,7 +36,7 @@ pub use accounts::Accounts;
 pub use keys::{KeyFilter, Keys};
 pub use prompts::{Found, Prompts};
 pub use tenancy::{NewMember, Tenancy};
-pub use watch::{Change, Watcher};
+pub use watch::{Change, Told, Watcher};
 
 /// All that px0 keeps, in one place.
 #[async_trait]

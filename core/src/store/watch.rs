@@ -1,6 +1,6 @@
 //! What changed, for whoever keeps a copy: the render path reads from memory what nobody has changed since.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Instant};
 
 use crate::ids::OrgId;
 
@@ -39,13 +39,25 @@ impl FromStr for Change {
     }
 }
 
+/// Whether changes are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// They are not.
+    No,
+    /// They are, until something else is said.
+    Yes,
+    /// Every change so far was told, and copies may be used until this moment: whoever hears nothing for longer, or did not
+    /// run meanwhile, cannot know.
+    Until(Instant),
+}
+
 /// Somebody who keeps copies.
 pub trait Watcher: Send + Sync + 'static {
     /// These changed. A store says so before it acknowledges its own write, and within a second of another process's.
     fn changed(&self, changes: &[Change]);
 
     /// Whether changes are told at present. While they are not, no copy may be used; once they are again, none from before.
-    fn told(&self, told: bool);
+    fn told(&self, told: Told);
 }
 
 #[cfg(test)]

@@ -87,6 +87,8 @@ async fn what_cannot_be_done_is_said() {
     assert!(told.contains("cut off"), "{told}");
     let told = said(&run(&["import", "/no/such/file"], &nowhere).await, false);
     assert!(told.contains("/no/such/file"), "{told}");
+    let told = said(&run(&["import", "/dev/null"], &nowhere).await, false);
+    assert!(told.contains("must be a file"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

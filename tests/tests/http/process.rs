@@ -76,6 +76,13 @@ impl Server {
         tokio::task::spawn_blocking(start).await.unwrap()
     }
 
+    /// Stops it for a while (`STOP`), or lets it go on (`CONT`).
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name]).arg(self.child.id().to_string());
+        assert!(kill.status().unwrap().success());
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

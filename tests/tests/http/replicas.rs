@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use px0_tests::{Answer, App, Client, Home, postgres::Database};
 use serde_json::json;
 
+use crate::process::{Server, postgres, sled};
+
 /// The contract's second.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -134,5 +136,47 @@ async fn a_replica_that_hears_nothing_serves_nothing_old() {
     }
     for app in apps.into_iter().rev() {
         app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_did_not_run_for_a_while_serves_nothing_old() {
+    if Database::missing().is_some() {
+        return;
+    }
+    let database = Database::take().await;
+    let folder = tempfile::tempdir().unwrap();
+    let start = async |name: &str| {
+        let mut store = sled(&folder.path().join(name));
+        store.extend(postgres(&database));
+        Server::start(&store).await
+    };
+    let (one, other) = (start("one").await, start("other").await);
+    let ada = Home::found(&one.base, "ada").await;
+    ada.prompt("P").await;
+    let key = ada.key("read_render", &[]).await;
+    let there = Client::at(&other.base).with_token(key.token());
+    for number in 0..3 {
+        let text = number.to_string();
+        ada.live("p", &text).await;
+        tokio::time::sleep(SOON).await;
+        for _ in 0..2 {
+            assert_eq!(there.post(RENDER, json!({})).await.expect(200)["rendered"], text.as_str());
+        }
+        other.signal("STOP");
+        ada.live("p", "new").await;
+        tokio::time::sleep(SOON).await;
+        // What asks it waits before it goes on, so that it may be read before what was told meanwhile.
+        let asked: Vec<_> = (0..8)
+            .map(|_| {
+                let there = there.clone();
+                tokio::spawn(async move { there.post(RENDER, json!({})).await })
+            })
+            .collect();
+        tokio::time::sleep(SOON / 10).await;
+        other.signal("CONT");
+        for answer in asked {
+            assert_eq!(answer.await.unwrap().expect(200)["rendered"], "new");
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use px0_core::{
+    ids::{PromptId, TeamId},
+    lifecycle::Status,
     memory::MemoryStore,
     prompt::Prompt,
     store::{
@@ -21,6 +23,7 @@ pub(crate) const LAWS: &[Law] = laws![
     an_archive_has_everything_in_one_order_and_fills_any_store,
     an_archive_fills_only_an_empty_store,
     an_archive_that_breaks_off_fills_nothing,
+    an_archive_that_contradicts_itself_fills_nothing,
     an_export_sees_one_moment,
 ];
 
@@ -109,6 +112,80 @@ async fn an_archive_that_breaks_off_fills_nothing(w: World) {
     assert_eq!(records(&*other).await, []);
     fill(&*other, &taken).await.unwrap();
     assert_eq!(records(&*other).await, taken);
+}
+
+async fn an_archive_that_contradicts_itself_fills_nothing(w: World) {
+    full(&w).await;
+    let taken = records(&*w).await;
+    let wrongs: [(&str, fn(&mut Record) -> bool); 8] = [
+        ("a second live version", |record| match record {
+            Record::Version(version) if version.status == Status::Stable => {
+                version.status = Status::Live;
+                true
+            }
+            _ => false,
+        }),
+        ("a number that would be given again", |record| match record {
+            Record::Prompt { last_number, .. } if *last_number > 1 => {
+                *last_number = 1;
+                true
+            }
+            _ => false,
+        }),
+        ("a tag on no version", |record| match record {
+            Record::Tag { number, .. } => {
+                *number = 999;
+                true
+            }
+            _ => false,
+        }),
+        ("a second Default Team", |record| match record {
+            Record::Team(team) if !team.is_default => {
+                team.is_default = true;
+                true
+            }
+            _ => false,
+        }),
+        ("an organization without a Default Team", |record| match record {
+            Record::Team(team) if team.is_default => {
+                team.is_default = false;
+                true
+            }
+            _ => false,
+        }),
+        ("a team without an admin", |record| match record {
+            Record::Member { membership, .. } if membership.role == Role::Admin => {
+                membership.role = Role::Viewer;
+                true
+            }
+            _ => false,
+        }),
+        ("a prompt of no team", |record| match record {
+            Record::Prompt { prompt, .. } => {
+                prompt.team_id = TeamId::new();
+                true
+            }
+            _ => false,
+        }),
+        ("a payload of no prompt", |record| match record {
+            Record::Payload(payload) => {
+                payload.prompt_id = PromptId::new();
+                true
+            }
+            _ => false,
+        }),
+    ];
+    let other = w.elsewhere().await;
+    for (what, make_wrong) in wrongs {
+        let mut wrong = taken.clone();
+        assert!(wrong.iter_mut().any(make_wrong), "{what}: nothing to make it of");
+        assert!(fill(&*other, &wrong).await.is_err(), "{what}");
+        assert_eq!(records(&*other).await, [], "{what}");
+    }
+    let twice = taken.iter().chain(taken.iter().take(1)).cloned().collect::<Vec<_>>();
+    let again = fill(&*other, &twice).await;
+    // Whether the same thing twice is wrong or the same thing is a backend's to say; it is never there twice.
+    assert_eq!(records(&*other).await, if again.is_ok() { taken.clone() } else { Vec::new() });
 }
 
 async fn an_export_sees_one_moment(w: World) {
