@@ -202,14 +202,17 @@ async fn an_export_sees_one_moment(w: World) {
         let mut number = 0;
         while !over.load(Ordering::Relaxed) {
             number += 1;
-            let home = writer.home(&format!("home{number}")).await;
             let draft = writer
                 .create_version(writer.stamp(), id, writer.new_version_id(), body("x"))
                 .await
                 .unwrap();
             writer.delete_version(writer.stamp(), draft.id).await.unwrap();
-            if number % 2 == 0 {
-                writer.delete_org(writer.stamp(), home.org.id).await.unwrap();
+            // No more than the memory's check, which compares all with all, gets through.
+            if number <= 200 {
+                let home = writer.home(&format!("home{number}")).await;
+                if number % 2 == 0 {
+                    writer.delete_org(writer.stamp(), home.org.id).await.unwrap();
+                }
             }
             BEGUN.store(true, Ordering::Relaxed);
         }
