@@ -9,6 +9,7 @@ use px0_core::{
     },
     tag::TagName,
     user::{MailedCode, Session},
+    version::Version,
 };
 use sqlx::{Row as _, postgres::PgRow};
 
@@ -123,7 +124,7 @@ fn prompt(row: &PgRow) -> PgResult<Record> {
 fn version(row: &PgRow) -> PgResult<Record> {
     let version = rows::version(row)?;
     let version = version.ok_or_else(|| super::error::corrupt("a version without an id"))?;
-    Ok(Record::Version(version))
+    Ok(Record::Version(Version { tags: Vec::new(), ..version }))
 }
 
 fn tag(row: &PgRow) -> PgResult<Record> {
