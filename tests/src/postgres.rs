@@ -66,13 +66,19 @@ impl Database {
             admin.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
             return database;
         }
-        let mut own = PgConnection::connect(&database.url()).await.unwrap();
-        // Everything else hangs on these.
-        let empty = "DO $$ BEGIN IF to_regclass('about') IS NOT NULL THEN
-                         DELETE FROM users; DELETE FROM orgs; DELETE FROM about;
-                     END IF; END $$";
-        own.execute(empty).await.unwrap();
+        database.empty().await;
         database
+    }
+
+    /// Removes all that a store put into it.
+    pub async fn empty(&self) {
+        // Everything else hangs on these.
+        self.run(
+            "DO $$ BEGIN IF to_regclass('about') IS NOT NULL THEN
+                 DELETE FROM users; DELETE FROM orgs; DELETE FROM about;
+             END IF; END $$",
+        )
+        .await;
     }
 
     /// Its URL.

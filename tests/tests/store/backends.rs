@@ -33,6 +33,11 @@ pub(crate) trait Place: Send + Sync {
 
     /// Whether what is there is there still after it is opened again.
     fn keeps(&self) -> bool;
+
+    /// Takes everything out of a store that stays open, where that is quicker than a new place. Answers whether it did.
+    async fn empty(&self) -> bool {
+        false
+    }
 }
 
 /// Every backend that is held to the laws. Without a Postgres to test on, a run says so, loudly; in CI it fails.
@@ -149,6 +154,11 @@ impl Place for Base {
     }
 
     fn keeps(&self) -> bool {
+        true
+    }
+
+    async fn empty(&self) -> bool {
+        self.database.empty().await;
         true
     }
 }

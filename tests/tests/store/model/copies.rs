@@ -6,7 +6,7 @@ use px0_core::{
     cache::Cache,
     key::ApiKey,
     prompt::PromptRef,
-    store::{Reach, Store},
+    store::{Change, Reach, Store, Watcher as _},
     tag::Selector,
 };
 
@@ -22,6 +22,13 @@ impl Copies {
     pub(crate) fn of(store: &dyn Store) -> Self {
         let cache = Cache::new(1 << 20);
         Self(store.watch(cache.clone()).then_some(cache))
+    }
+
+    /// The store was emptied behind its own back.
+    pub(crate) fn forget(&self) {
+        if let Some(cache) = &self.0 {
+            cache.changed(&[Change::All]);
+        }
     }
 
     /// Compares copies with the store, and keeps what there is no copy of. Answers what is old.

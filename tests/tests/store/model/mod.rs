@@ -12,6 +12,7 @@ mod hand;
 use std::{fmt::Write, time::Duration};
 
 use libtest_mimic::{Failed, Trial};
+use parking_lot::Mutex;
 use proptest::{
     collection::vec,
     prelude::any,
@@ -82,7 +83,8 @@ fn run(backend: &'static dyn Backend, part: u32) -> Result<(), Failed> {
         steps.truncate(STEPS);
         steps
     });
-    let compare = |steps: Vec<Step>| runtime().block_on(compare(backend, &steps));
+    let table = Mutex::new(None);
+    let compare = |steps: Vec<Step>| runtime().block_on(compare(backend, &steps, &table));
     match TestRunner::new_with_rng(config, rng).run(&steps, compare) {
         Ok(()) => Ok(()),
         Err(TestError::Fail(why, steps)) => Err(Failed::from(format!(
@@ -100,11 +102,38 @@ fn setting<T: std::str::FromStr>(name: &str) -> Result<Option<T>, Failed> {
     text.parse().map(Some).map_err(|_| format!("{name} must be a number, not {text:?}").into())
 }
 
+/// Where a backend plays: an empty store, and copies of what is in it.
+struct Table {
+    world: World,
+    copies: Copies,
+}
+
+impl Table {
+    /// That of the sequence before, if it can be cleared; else a new one.
+    async fn lay(backend: &'static dyn Backend, before: Option<Self>) -> Self {
+        if let Some(before) = before
+            && before.world.empty().await
+        {
+            before.copies.forget();
+            return before;
+        }
+        let world = World::new(backend).await;
+        let copies = Copies::of(&*world);
+        Self { world, copies }
+    }
+}
+
 /// Plays a sequence on both and holds that both say the same.
-async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), TestCaseError> {
-    let (reference, other) = (World::new(&REFERENCE).await, World::new(backend).await);
+async fn compare(
+    backend: &'static dyn Backend,
+    steps: &[Step],
+    table: &Mutex<Option<Table>>,
+) -> Result<(), TestCaseError> {
+    let reference = World::new(&REFERENCE).await;
+    let before = table.lock().take();
+    let laid = Table::lay(backend, before).await;
+    let (other, copies) = (&laid.world, &laid.copies);
     let mut pools = Pools::default();
-    let copies = Copies::of(&*other);
     let mut told = String::new();
     let fail = |what: &str, told: &str, how: &str, pools: &Pools| {
         // What every sequence begins with is not told: `hand::beginning` says it.
@@ -120,7 +149,7 @@ async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), Te
         let mut hand = Hand::new(&pools, &step.dice, at);
         let expected = play(&*reference, step.deed, &mut hand).await;
         let made = hand.made;
-        let got = play(&*other, step.deed, &mut Hand::new(&pools, &step.dice, at)).await;
+        let got = play(&**other, step.deed, &mut Hand::new(&pools, &step.dice, at)).await;
 
         if number >= beginning.len() || got != expected {
             let _ = writeln!(told, "{number:>3} {}\n      {}", expected.call, expected.answer);
@@ -136,7 +165,7 @@ async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), Te
         }
         // What is old stays old until it is changed again: now and then is often enough.
         if number % 4 == 0
-            && let Some(old) = copies.compare(&*other, &pools.seen).await
+            && let Some(old) = copies.compare(&**other, &pools.seen).await
         {
             return fail("has an old copy", &told, &old, &pools);
         }
@@ -148,7 +177,7 @@ async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), Te
     if !differences.is_empty() {
         return fail("shows something else", &told, &differences, &pools);
     }
-    if records(&*reference).await != records(&*other).await {
+    if records(&*reference).await != records(&**other).await {
         return fail("exports something else", &told, "", &pools);
     }
     // The laws look closer, each on its own; here it has to be quick.
@@ -156,5 +185,6 @@ async fn compare(backend: &'static dyn Backend, steps: &[Step]) -> Result<(), Te
     if !problems.0.is_empty() || !problems.1.is_empty() {
         return fail("is out of order", &told, &format!("{problems:?}"), &pools);
     }
+    *table.lock() = Some(laid);
     Ok(())
 }
