@@ -2,13 +2,14 @@
 //!
 //! ```sh
 //! cargo run --release -p px0-benches --bin store -- sled 100 100000
+//! cargo run --release -p px0-benches --bin store -- render 100 100000
 //! cargo run --release -p px0-benches --bin store -- postgres://postgres@localhost/empty 100000
 //! cargo run --release -p px0-benches --bin store -- overwrite 1000000
 //! ```
 //!
 //! The first fills one embedded store for each size, with three versions a prompt, and takes turns between them, so that their
-//! figures can be compared whatever the machine is doing. The second does so on an empty database. The third overwrites
-//! drafts in an embedded store, and tells how much of the disk it has in the end.
+//! figures can be compared whatever the machine is doing. The second does the same with a px0 for each, and renders over HTTP: a
+//! hundred prompts, then all. The third fills an empty database. The fourth overwrites drafts in an embedded store, and tells how much of the disk it has in the end.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -22,112 +23,23 @@ use std::{
 };
 
 use px0_backends::{PgStore, PostgresSettings, SledSettings, SledStore};
-use px0_core::{
-    Description, Email, Name, Slug, Timestamp,
-    ids::{OrgId, PromptId, TeamId, UserId, VersionId},
-    lifecycle::Status,
-    page::Page,
-    prompt::{Prompt, PromptFilter, PromptRef, PromptStatus},
-    render::EngineName,
-    store::{Actor, Reach, Result, SharedStore, Stamp, archive::Record},
-    tag::Selector,
-    tenancy::{Membership, Org, Role, Team},
-    user::{Account, User},
-    version::{Body, BodyChange, Version},
+use px0_benches::{
+    filled::{Filled, VERSIONS, body, slug},
+    load::{Connections, Load, Pace, Report},
+    product::Product,
 };
-
-/// Versions of each prompt; the second is live.
-const VERSIONS: u32 = 3;
-
-/// Prompts of a team: an organization has many teams.
-const TEAM: usize = 1000;
+use px0_core::{
+    Timestamp,
+    ids::VersionId,
+    page::Page,
+    prompt::{PromptFilter, PromptRef},
+    store::{Actor, Reach, Result, SharedStore, Stamp},
+    tag::Selector,
+    version::BodyChange,
+};
 
 /// Rounds in which the stores take turns.
 const ROUNDS: usize = 20;
-
-fn body(number: usize) -> Body {
-    let line = "You answer for {{ company }}. {% for m in messages %}{{ m.role }}: {{ m.text }}{% endfor %}\n";
-    Body {
-        template: format!("{number} {}", line.repeat(10)).into(),
-        engine: EngineName::default(),
-        model: None,
-        model_params: None,
-        variables_schema: None,
-    }
-}
-
-/// A store with so many prompts in it.
-struct Filled {
-    size: usize,
-    store: SharedStore,
-    org: OrgId,
-    teams: Vec<TeamId>,
-    prompts: Vec<PromptId>,
-}
-
-fn slug(number: usize) -> Slug {
-    Slug::exact(&format!("prompt_{number}")).unwrap()
-}
-
-impl Filled {
-    async fn new(store: SharedStore, size: usize) -> Self {
-        let at = Timestamp::now();
-        let (org, user) = (OrgId::new(), UserId::new());
-        let teams: Vec<_> = (0..size.div_ceil(TEAM)).map(|_| TeamId::new()).collect();
-        let prompts: Vec<_> = (0..size).map(|_| PromptId::new()).collect();
-        let email = Email::parse("bench@example.com").unwrap();
-        let user_record =
-            User { id: user, email, is_verified: true, is_admin: true, created_at: at };
-        let account = Account { user: user_record, password_hash: String::new() };
-        let mut records = vec![
-            Record::User(account),
-            Record::Org(Org { id: org, name: Name::made("bench"), created_at: at }),
-        ];
-        let team = |(number, id): (usize, &TeamId)| Team {
-            id: *id,
-            org_id: org,
-            name: Name::made(&format!("team {number}")),
-            is_default: number == 0,
-            created_at: at,
-        };
-        records.extend(teams.iter().enumerate().map(team).map(Record::Team));
-        let seat =
-            Membership { team: teams[0], org, is_default: true, role: Role::Admin, created_at: at };
-        records.push(Record::Member { user, membership: seat });
-        let prompt = |number: usize| {
-            let prompt = Prompt {
-                id: prompts[number],
-                team_id: teams[number / TEAM],
-                slug: slug(number),
-                name: Name::made(&format!("prompt {number}")),
-                description: Description::default(),
-                status: PromptStatus::Active,
-                created_at: at.plus(Duration::from_micros(number as u64)),
-                updated_at: at,
-            };
-            Record::Prompt { prompt, last_number: VERSIONS }
-        };
-        let version = |place: usize| {
-            let (of, number) = (place / VERSIONS as usize, (place % VERSIONS as usize) as u32 + 1);
-            let status = if number == 2 { Status::Live } else { Status::Draft };
-            Record::Version(Version {
-                id: VersionId::new(),
-                prompt_id: prompts[of],
-                number,
-                status,
-                body: body(of),
-                created_at: at,
-                updated_at: at,
-                published_at: (status == Status::Live).then_some(at),
-                tags: Vec::new(),
-            })
-        };
-        let rest = (0..size).map(prompt).chain((0..size * VERSIONS as usize).map(version));
-        let mut source = records.into_iter().chain(rest).map(Ok);
-        store.import(&mut source).await.unwrap();
-        Self { size, store, org, teams, prompts }
-    }
-}
 
 fn stamp() -> Stamp {
     Stamp { by: Actor::Anonymous, at: Timestamp::now() }
@@ -194,7 +106,7 @@ async fn measure(stores: &[Filled]) {
     }
     println!(
         "{:>8}  {:>24}  {:>24}  {:>24}",
-        "prompts", "resolve p50/p99 µs", "list 100 p50/p99 µs", "create p50/p99 µs"
+        "prompts", "store/resolve p50/p99 µs", "store/list p50/p99 µs", "store/create p50/p99 µs"
     );
     for (filled, figures) in stores.iter().zip(&mut figures) {
         let show = |times: &mut Times| format!("{:.0} / {:.0}", times.at(0.5), times.at(0.99));
@@ -293,14 +205,78 @@ async fn overwrite(times: usize) {
     println!("fsck: {} problems", problems.len());
 }
 
-#[tokio::main]
-async fn main() {
+/// Renders a second, far below what px0 gets through: what is measured is latency, not queues.
+const RATE: f64 = 400.0;
+
+/// The p99 of renders over HTTP, of a px0 for each size, in turns. Each renders the same number of prompts (`prompts`), drawn
+/// from all that it has.
+fn renders(products: &[(Product, Filled)], prompts: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let variables = r#"{"company":"Acme","messages":[{"role":"user","text":"Hello"}]}"#;
+    let mut reports = Vec::new();
+    let mut connections = Vec::new();
+    for (product, filled) in products {
+        let (size, key) = (filled.size, filled.key.clone());
+        let slugs: Vec<_> = (0..prompts).map(|number| slug(mix(number) % size)).collect();
+        let calls = move |number: u64| {
+            let slug = &slugs[mix(number as usize) % slugs.len()];
+            Product::render(&key, slug.as_str(), variables)
+        };
+        let load = Load {
+            addr: product.addr,
+            calls: std::sync::Arc::new(calls),
+            connections: 8,
+            pace: Pace::Open(RATE),
+            duration: Duration::from_secs(2),
+            expected: hyper::StatusCode::OK,
+        };
+        connections.push(runtime.block_on(Connections::open(load)));
+        reports.push(Report::empty());
+    }
+    for round in 0..=ROUNDS {
+        for (connections, report) in connections.iter_mut().zip(&mut reports) {
+            let slice = runtime.block_on(connections.run());
+            // The first is to get warm.
+            if round > 0 {
+                report.add(&slice);
+            }
+        }
+    }
+    println!("{}", Report::head());
+    for ((_, filled), report) in products.iter().zip(&reports) {
+        println!("{}", report.row(&format!("render/{} {prompts} of them", filled.size)));
+    }
+    if let [small, .., large] = reports.as_slice() {
+        println!("render p99, large / small: {:.2}", large.ms(0.99) / small.ms(0.99));
+    }
+}
+
+fn rendering(sizes: &[usize]) {
+    let products: Vec<_> = sizes
+        .iter()
+        .map(|size| {
+            let product = Product::start(|_| {});
+            let filled = product.run(Filled::new(product.store().clone(), *size));
+            (product, filled)
+        })
+        .collect();
+    renders(&products, 100);
+    renders(&products, sizes.iter().copied().max().unwrap_or(0));
+}
+
+fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<usize> = arguments.iter().skip(1).map(|text| text.parse().unwrap()).collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     match arguments.first().map(String::as_str) {
-        Some("sled") => on_sled(&numbers).await,
-        Some("overwrite") => overwrite(numbers.first().copied().unwrap_or(1_000_000)).await,
-        Some(url) => on_postgres(url, numbers.first().copied().unwrap_or(100_000)).await,
-        None => println!("sled SIZE…, POSTGRES_URL SIZE, or overwrite TIMES"),
+        Some("sled") => runtime.block_on(on_sled(&numbers)),
+        Some("render") => rendering(&numbers),
+        Some("overwrite") => {
+            runtime.block_on(overwrite(numbers.first().copied().unwrap_or(1_000_000)));
+        }
+        Some(url) => {
+            runtime.block_on(on_postgres(url, numbers.first().copied().unwrap_or(100_000)));
+        }
+        None => println!("sled SIZE…, render SIZE…, POSTGRES_URL SIZE, or overwrite TIMES"),
     }
 }

@@ -117,7 +117,8 @@ async fn an_archive_that_breaks_off_fills_nothing(w: World) {
 async fn an_archive_that_contradicts_itself_fills_nothing(w: World) {
     full(&w).await;
     let taken = records(&*w).await;
-    let wrongs: [(&str, fn(&mut Record) -> bool); 8] = [
+    type Alter = fn(&mut Record) -> bool;
+    let wrongs: [(&str, Alter); 8] = [
         ("a second live version", |record| match record {
             Record::Version(version) if version.status == Status::Stable => {
                 version.status = Status::Live;

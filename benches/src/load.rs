@@ -1,0 +1,232 @@
+//! A load generator for HTTP/1.1: so many connections, each with one request at a time.
+//!
+//! *Closed loop*: each connection sends as soon as it has its answer, which finds the highest throughput. *Open loop*:
+//! requests are due at fixed times whatever the server does, and their latency counts from when they were due, so that a
+//! server that stalls is charged for everybody who would have come meanwhile.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, StatusCode, client::conn::http1::SendRequest};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, task::JoinSet};
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// `GET`, `POST`, …
+    pub method: hyper::Method,
+    /// From the slash on.
+    pub path: String,
+    /// The bearer token, if any.
+    pub token: Option<String>,
+    /// The body, sent as JSON; empty is none.
+    pub body: Bytes,
+}
+
+impl Call {
+    fn request(&self, host: &str) -> Request<Full<Bytes>> {
+        let mut request = Request::builder()
+            .method(&self.method)
+            .uri(&self.path)
+            .header(hyper::header::HOST, host);
+        if let Some(token) = &self.token {
+            request = request.header(hyper::header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if !self.body.is_empty() {
+            request = request.header(hyper::header::CONTENT_TYPE, "application/json");
+        }
+        request.body(Full::new(self.body.clone())).unwrap()
+    }
+}
+
+/// When requests are sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// Each connection sends when it has its answer.
+    Closed,
+    /// So many a second, over all connections.
+    Open(f64),
+}
+
+/// A load.
+#[derive(Clone)]
+pub struct Load {
+    /// Where to.
+    pub addr: SocketAddr,
+    /// What is sent by number: the n-th request of all is `calls(n)`.
+    pub calls: Arc<dyn Fn(u64) -> Call + Send + Sync>,
+    /// How many connections.
+    pub connections: usize,
+    /// When requests are sent.
+    pub pace: Pace,
+    /// For how long.
+    pub duration: Duration,
+    /// The status that is expected; every other answer is an error.
+    pub expected: StatusCode,
+}
+
+/// What came of a load.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Microseconds from when a request was sent, or due, until its answer was there whole. Also of errors.
+    pub latencies: Histogram<u64>,
+    /// Answers with another status, and requests without an answer.
+    pub errors: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Report {
+    /// Nothing yet.
+    pub fn empty() -> Self {
+        let latencies = Histogram::new_with_bounds(1, 600_000_000, 3).unwrap();
+        Self { latencies, errors: 0, took: Duration::ZERO }
+    }
+
+    /// Adds what came of another slice of the same load.
+    pub fn add(&mut self, other: &Self) {
+        self.latencies.add(&other.latencies).unwrap();
+        self.errors += other.errors;
+        self.took += other.took;
+    }
+
+    /// Good answers a second.
+    pub fn rps(&self) -> f64 {
+        (self.latencies.len() - self.errors.min(self.latencies.len())) as f64
+            / self.took.as_secs_f64()
+    }
+
+    /// The latency that this share of requests had at most, in milliseconds.
+    pub fn ms(&self, share: f64) -> f64 {
+        self.latencies.value_at_quantile(share) as f64 / 1000.0
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        let round = |x: f64| (x * 1000.0).round() / 1000.0;
+        json!({
+            "requests": self.latencies.len(), "errors": self.errors, "seconds": round(self.took.as_secs_f64()),
+            "rps": round(self.rps()), "p50_ms": round(self.ms(0.5)), "p90_ms": round(self.ms(0.9)),
+            "p99_ms": round(self.ms(0.99)), "p99_9_ms": round(self.ms(0.999)),
+        })
+    }
+
+    /// The head of [`Report::row`].
+    pub fn head() -> String {
+        format!(
+            "{:<28} {:>10} {:>9} {:>9} {:>9} {:>9} {:>7}",
+            "", "RPS", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "errors"
+        )
+    }
+
+    /// As a row of a table.
+    pub fn row(&self, name: &str) -> String {
+        let Self { errors, .. } = self;
+        let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|share| self.ms(share));
+        let rps = self.rps();
+        format!("{name:<28} {rps:>10.0} {p50:>9.3} {p90:>9.3} {p99:>9.3} {p999:>9.3} {errors:>7}")
+    }
+}
+
+/// The connections of a load, kept open between its slices.
+pub struct Connections {
+    load: Load,
+    open: Vec<SendRequest<Full<Bytes>>>,
+    sent: u64,
+}
+
+async fn connect(addr: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(addr).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (send, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    // An error of the connection is an error of its request, where it is counted.
+    tokio::spawn(async { drop(connection.await) });
+    send
+}
+
+impl Connections {
+    /// Opens them.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub async fn open(load: Load) -> Self {
+        let mut open = Vec::new();
+        for _ in 0..load.connections {
+            open.push(connect(load.addr).await);
+        }
+        Self { load, open, sent: 0 }
+    }
+
+    /// Runs the load once.
+    ///
+    /// # Panics
+    /// When a connection that was lost cannot be opened again.
+    pub async fn run(&mut self) -> Report {
+        let started = Instant::now();
+        let count = self.open.len() as u64;
+        let mut running = JoinSet::new();
+        for (place, send) in self.open.drain(..).enumerate() {
+            let (load, first) = (self.load.clone(), self.sent + place as u64);
+            running.spawn(one(load, send, started, place as u64, first, count));
+        }
+        let mut report = Report::empty();
+        while let Some(done) = running.join_next().await {
+            let (send, latencies, errors) = done.unwrap();
+            self.open.push(send);
+            report.latencies.add(&latencies).unwrap();
+            report.errors += errors;
+        }
+        // Every connection numbers its requests in steps of `count`.
+        self.sent += report.latencies.len().next_multiple_of(count.max(1));
+        report.took = started.elapsed();
+        report
+    }
+}
+
+/// One connection of `count`.
+async fn one(
+    load: Load,
+    mut send: SendRequest<Full<Bytes>>,
+    started: Instant,
+    place: u64,
+    first: u64,
+    count: u64,
+) -> (SendRequest<Full<Bytes>>, Histogram<u64>, u64) {
+    let host = load.addr.to_string();
+    let (mut latencies, mut errors) = (Report::empty().latencies, 0);
+    for turn in 0.. {
+        let mut from = Instant::now();
+        if let Pace::Open(per_second) = load.pace {
+            let due = started + Duration::from_secs_f64((turn * count + place) as f64 / per_second);
+            tokio::time::sleep_until(due.into()).await;
+            from = due;
+        }
+        if from >= started + load.duration {
+            break;
+        }
+        let request = (load.calls)(first + turn * count).request(&host);
+        if send.ready().await.is_err() {
+            send = connect(load.addr).await;
+        }
+        let good = match send.send_request(request).await {
+            Ok(answer) => {
+                let good = answer.status() == load.expected;
+                answer.into_body().collect().await.is_ok() && good
+            }
+            Err(_) => false,
+        };
+        errors += u64::from(!good);
+        let micros = u64::try_from(from.elapsed().as_micros()).unwrap_or(u64::MAX);
+        latencies.saturating_record(micros);
+    }
+    (send, latencies, errors)
+}
