@@ -1,6 +1,10 @@
 //! px0's benches, and what they share: a load generator ([`load`]) and a px0 to put under load ([`product`]).
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing better to do")]
 
+/// The allocator of the `px0` binary, for all that is compared.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod filled;
 pub mod load;
 pub mod product;

@@ -166,17 +166,26 @@ impl Connections {
         Self { load, open, sent: 0 }
     }
 
-    /// Runs the load once.
+    /// Runs the load for its duration.
     ///
     /// # Panics
     /// When a connection that was lost cannot be opened again.
     pub async fn run(&mut self) -> Report {
+        self.times(u64::MAX).await
+    }
+
+    /// Runs the load for its duration, or until each connection has sent so many requests.
+    ///
+    /// # Panics
+    /// When a connection that was lost cannot be opened again.
+    pub async fn times(&mut self, most: u64) -> Report {
         let started = Instant::now();
         let count = self.open.len() as u64;
         let mut running = JoinSet::new();
         for (place, send) in self.open.drain(..).enumerate() {
             let (load, first) = (self.load.clone(), self.sent + place as u64);
-            running.spawn(one(load, send, started, place as u64, first, count));
+            let share = Share { place: place as u64, first, count, most };
+            running.spawn(one(load, send, started, share));
         }
         let mut report = Report::empty();
         while let Some(done) = running.join_next().await {
@@ -192,25 +201,32 @@ impl Connections {
     }
 }
 
-/// One connection of `count`.
+/// What one connection of `count` sends: every `count`th request from `first` on, at most so many.
+struct Share {
+    place: u64,
+    first: u64,
+    count: u64,
+    most: u64,
+}
+
+/// One connection.
 async fn one(
     load: Load,
     mut send: SendRequest<Full<Bytes>>,
     started: Instant,
-    place: u64,
-    first: u64,
-    count: u64,
+    share: Share,
 ) -> (SendRequest<Full<Bytes>>, Histogram<u64>, u64) {
+    let Share { place, first, count, most } = share;
     let host = load.addr.to_string();
     let (mut latencies, mut errors) = (Report::empty().latencies, 0);
-    for turn in 0.. {
+    for turn in 0..most {
         let mut from = Instant::now();
         if let Pace::Open(per_second) = load.pace {
             let due = started + Duration::from_secs_f64((turn * count + place) as f64 / per_second);
             tokio::time::sleep_until(due.into()).await;
             from = due;
         }
-        if from >= started + load.duration {
+        if from.duration_since(started) >= load.duration {
             break;
         }
         let request = (load.calls)(first + turn * count).request(&host);

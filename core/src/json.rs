@@ -71,6 +71,60 @@ impl<'de> Deserialize<'de> for JsonText {
     }
 }
 
+/// Bytes that are looked at in one go: as many as common machines compare at once.
+const STRIDE: usize = 16;
+
+/// Whether a byte cannot stand in a JSON string as it is (RFC 8259, section 7).
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// Writes `text` as a JSON string. Long texts have few bytes to escape, so it looks for them in strides and copies
+/// what lies between.
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    let (mut copied, mut at) = (0, 0);
+    while at < bytes.len() {
+        if let Some(stride) = bytes[at..].first_chunk::<STRIDE>()
+            && !stride.iter().fold(false, |found, byte| found | is_special(*byte))
+        {
+            at += STRIDE;
+            continue;
+        }
+        let end = bytes.len().min(at + STRIDE);
+        for (place, byte) in (at..end).zip(&bytes[at..end]) {
+            if is_special(*byte) {
+                out.extend_from_slice(&bytes[copied..place]);
+                escape(out, *byte);
+                copied = place + 1;
+            }
+        }
+        at = end;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            const DIGITS: [u8; 16] = *b"0123456789abcdef";
+            let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
 /// Whether a JSON text has a NUL in one of its strings, escaped (`\u0000`) or not.
 pub fn has_nul(text: &[u8]) -> bool {
     if text.contains(&0) {
@@ -100,6 +154,40 @@ mod tests {
         assert!(!has_nul(br#""\\u0000""#));
         assert!(!has_nul(br#""\u0001\n\\""#));
         assert!(!has_nul(b"\"\\"));
+    }
+
+    #[test]
+    fn a_text_is_written_as_serde_writes_it() {
+        let written = |text: &str| {
+            let mut out = b"before".to_vec();
+            write_text(&mut out, text);
+            assert_eq!(
+                String::from_utf8(out).expect("UTF-8"),
+                format!("before{}", serde_json::to_string(text).expect("text"))
+            );
+        };
+        written("");
+        for byte in 0..=0x80_u8 {
+            // Alone, at the end of a stride, and behind it.
+            for before in [0, 1, 15, 16, 17, 40] {
+                written(&format!(
+                    "{}{}{}",
+                    "ä".repeat(before / 2),
+                    char::from(byte),
+                    "b".repeat(before)
+                ));
+            }
+        }
+        let mut runner = proptest::test_runner::TestRunner::default();
+        let texts = "(\\PC|[\\x00-\\x7f]|[a-z ]{0,40}){0,20}";
+        let any: proptest::string::RegexGeneratorStrategy<String> =
+            proptest::string::string_regex(texts).expect("a pattern");
+        runner
+            .run(&any, |text| {
+                written(&text);
+                Ok(())
+            })
+            .expect("each is the same");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use px0_core::{
     ids::OrgId,
     render::{EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef},
 };
+use px0_document::{Tag, Tape};
 use wasmtime::{Engine, Error, component::Component};
 
 use crate::{
@@ -164,6 +165,18 @@ impl Origins {
     }
 }
 
+/// From this many bytes on, variables take longer to read than most renders take.
+const LARGE: usize = 64 * 1024;
+
+/// Reads the variables, which must be a JSON object.
+fn document(variables: &str) -> Result<Tape, RenderError> {
+    let tape = Tape::read(variables).map_err(RenderError::Variables)?;
+    match tape.root().tag() {
+        Tag::Object => Ok(tape),
+        _ => Err(RenderError::Variables("the variables must be a JSON object".to_owned())),
+    }
+}
+
 #[async_trait]
 impl Renderer for Sandbox {
     fn engines(&self) -> Vec<EngineName> {
@@ -195,6 +208,13 @@ impl Renderer for Sandbox {
         let share = self.tenants.share(template.tenant);
         let call = share.calls.acquire().await;
         let _call = call.map_err(|error| RenderError::Internal(error.to_string()))?;
+        // Reading is not paid for in fuel. Most take microseconds; a large one is a long call.
+        let long = match variables.len() {
+            0..LARGE => None,
+            _ => share.long.acquire().await.ok(),
+        };
+        let variables = document(variables)?;
+        drop(long);
         let mut instance = self.instance(template, &share).await?;
         let answer = match instance.render(variables, &share.long).await {
             Ok(text) => Ok(text),

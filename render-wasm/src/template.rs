@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use px0_core::render::{Limit, RenderError, TemplateError};
+use px0_document::Tape;
 use tokio::sync::Semaphore;
 use wasmtime::{
     Engine, Error, Store,
     component::{
-        Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, TypedFunc,
+        Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, Lower, TypedFunc,
     },
 };
 
@@ -42,14 +43,22 @@ enum WitRenderError {
     Execution(WitTemplateError),
     #[component(name = "missing")]
     Missing(Vec<String>),
-    #[component(name = "variables")]
-    Variables(String),
     #[component(name = "output")]
     Output,
 }
 
 type Compile = TypedFunc<(String,), (Result<(), WitTemplateError>,)>;
-type Render = TypedFunc<(String, u32), (Result<String, WitRenderError>,)>;
+/// `document` of the interface.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct WitDocument {
+    text: String,
+    side: String,
+    nodes: Vec<u64>,
+    root: u64,
+}
+
+type Render = TypedFunc<(WitDocument, u32), (Result<String, WitRenderError>,)>;
 
 /// A template language: its code, ready to be instantiated.
 pub(crate) struct TemplateEngine {
@@ -148,18 +157,20 @@ impl TemplateInstance {
     /// Renders its template.
     pub(crate) async fn render(
         &mut self,
-        variables: &str,
+        variables: Tape,
         long: &Semaphore,
     ) -> Result<String, Failed> {
         self.renders += 1;
         let settings = &self.settings;
-        let fuel = settings.fuel + settings.fuel_per_variable_byte * variables.len() as u64;
+        let fuel = settings.fuel + settings.fuel_per_variable_byte * variables.text.len() as u64;
         let (deadline, output): (Duration, _) = (settings.deadline(), settings.output);
         let internal = |error: Error| Failed::Stopped(Stop::Internal(error.to_string()));
         self.fuel = fuel;
         self.store.set_fuel(fuel).map_err(internal)?;
         self.store.data_mut().forget();
-        let parameters = (variables.to_owned(), u32::try_from(output).unwrap_or(u32::MAX));
+        let Tape { text, side, nodes, root } = variables;
+        let document = WitDocument { text, side, nodes, root };
+        let parameters = (document, u32::try_from(output).unwrap_or(u32::MAX));
         let call = self.render.call_async(&mut self.store, parameters);
         let ended = turn::run(call, deadline, long).await;
         let (answer,) = match ended {
@@ -195,7 +206,6 @@ impl From<WitRenderError> for RenderError {
         match error {
             WitRenderError::Execution(error) => Self::Execution(error.into()),
             WitRenderError::Missing(names) => Self::Missing(names),
-            WitRenderError::Variables(message) => Self::Variables(message),
             WitRenderError::Output => Self::Limit(Limit::Output),
         }
     }

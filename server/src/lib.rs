@@ -7,8 +7,9 @@
 //! - `extract` turns requests into values that handlers can trust, in the order of checks of the contract;
 //! - `middleware` is what every request goes through;
 //! - [`maintain`] is what `px0 export`, `import` and `fsck` do; `control` is how they reach a running px0;
-//! - `error` gives every failure its status and its body.
+//! - [`answer`] writes rendered texts; `error` gives every failure its status and its body.
 
+pub mod answer;
 pub mod app;
 mod control;
 mod error;

@@ -9,6 +9,10 @@ use px0_config::Settings;
 mod logging;
 mod signal;
 
+/// Gives memory back to the system: compiling the guests at the first start takes a few hundred megabytes for a moment.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Prompt infrastructure in one binary.
 #[derive(Parser)]
 #[command(name = "px0", version, about)]

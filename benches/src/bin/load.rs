@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::{Parser, Subcommand};
 use hyper::{Method, StatusCode};
 use px0_benches::{
+    filled::{Filled, slug},
     load::{Call, Connections, Load, Pace, Report},
     product::Product,
 };
@@ -42,6 +43,15 @@ enum Scenario {
         /// Seconds of a turn.
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
+    },
+    /// A px0 of its own with many live versions, each rendered in turn, so that none is warm. Prints latencies and memory.
+    ColdPool {
+        /// How many versions.
+        #[arg(long, default_value_t = 10_000)]
+        versions: usize,
+        /// How often all of them are rendered.
+        #[arg(long, default_value_t = 2)]
+        rounds: usize,
     },
 }
 
@@ -154,6 +164,43 @@ async fn noisy_neighbour(
     );
 }
 
+/// Memory that this process holds, in MiB: the px0 under load, and the little that the generator needs.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
+async fn cold_pool(product: &Product, filled: &Filled, rounds: usize) {
+    let (size, key) = (filled.size, filled.key.clone());
+    let variables = r#"{"company":"Acme","messages":[{"role":"user","text":"Hello"}]}"#;
+    let before = resident();
+    let load = Load {
+        addr: product.addr,
+        calls: Arc::new(move |number| {
+            Product::render(&key, slug(number as usize % size).as_str(), variables)
+        }),
+        connections: 1,
+        pace: Pace::Closed,
+        duration: Duration::MAX,
+        expected: StatusCode::OK,
+    };
+    let mut connections = Connections::open(load).await;
+    println!("{}", Report::head());
+    let mut all = Report::empty();
+    for round in 0..rounds {
+        let report = connections.times(size as u64).await;
+        println!("{}", report.row(&format!("{size} versions, round {round}")));
+        all.add(&report);
+    }
+    let after = resident();
+    let mut json = all.json();
+    json["rss_before_mib"] = before.into();
+    json["rss_after_mib"] = after.into();
+    println!("{json}");
+}
+
 fn main() {
     let cli = Cli::parse();
     // The generator has one thread, the px0 under load its own.
@@ -163,6 +210,11 @@ fn main() {
         Scenario::NoisyNeighbour { noisy, honest, rate, turns, seconds } => {
             let product = Product::start(|_| {});
             runtime.block_on(noisy_neighbour(&product, noisy, honest, rate, turns, seconds));
+        }
+        Scenario::ColdPool { versions, rounds } => {
+            let product = Product::start(|_| {});
+            let filled = product.run(Filled::new(product.store().clone(), versions));
+            runtime.block_on(cold_pool(&product, &filled, rounds));
         }
     }
 }

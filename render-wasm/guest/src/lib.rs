@@ -1,7 +1,7 @@
 //! minijinja as a px0 template engine.
 //!
 //! - [`template`] compiles and renders; [`rewrite`] checks names and makes missing variables seen;
-//! - [`scan`], [`tape`] and [`variables`] are the variables, [`missing`] what lacks of them;
+//! - [`variables`] are the variables, which the host has read ([`px0_document`]), [`missing`] what lacks of them;
 //! - [`names`] lists all that a template may call, [`callables`], [`tojson`], [`methods`] and
 //!   [`operators`] are those that differ from minijinja's;
 //! - [`place`] is where errors are; [`memory`] is the allocator.
@@ -15,16 +15,15 @@ mod names;
 mod operators;
 mod place;
 mod rewrite;
-mod scan;
 mod strict;
-mod tape;
 mod template;
 mod tojson;
 mod variables;
 
 use std::cell::RefCell;
 
-use exports::px0::engine::template_engine::{Guest, RenderError, TemplateError};
+use exports::px0::engine::template_engine::{Document, Guest, RenderError, TemplateError};
+use px0_document::Tape;
 use template::{Failure, RenderFailure, Template};
 
 wit_bindgen::generate!({ path: "../wit", world: "template-guest" });
@@ -54,9 +53,11 @@ impl Guest for Component {
             .with_borrow(|template| template.as_ref().map(Template::variables).unwrap_or_default())
     }
 
-    fn render(variables: String, max_output: u32) -> Result<String, RenderError> {
+    fn render(variables: Document, max_output: u32) -> Result<String, RenderError> {
+        let Document { text, side, nodes, root } = variables;
+        let tape = Tape { text, side, nodes, root };
         TEMPLATE.with_borrow_mut(|template| match template {
-            Some(template) => Ok(template.render(variables, max_output as usize)?),
+            Some(template) => Ok(template.render(tape, max_output as usize)?),
             None => Err(RenderError::Execution(TemplateError {
                 message: "no template was compiled".into(),
                 line: None,
@@ -79,7 +80,6 @@ impl From<RenderFailure> for RenderError {
         match failure {
             RenderFailure::Execution(failure) => RenderError::Execution(failure.into()),
             RenderFailure::Missing(names) => RenderError::Missing(names),
-            RenderFailure::Variables(message) => RenderError::Variables(message),
             RenderFailure::Output => RenderError::Output,
         }
     }

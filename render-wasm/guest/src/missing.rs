@@ -11,7 +11,7 @@ use minijinja::{
     value::{Enumerator, Object, ObjectRepr},
 };
 
-use crate::tape::Tape;
+use px0_document::Tape;
 
 /// How many names one answer holds: nobody reads more, and a template can make up names in a loop.
 const MAX_NAMES: usize = 1000;

@@ -15,16 +15,6 @@ pub struct Place {
     pub excerpt: String,
 }
 
-/// Line and column, both from 1, of the byte `at` in `text`.
-pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..at.min(text.len())];
-    let line = before.iter().filter(|byte| **byte == b'\n').count();
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    // Characters are counted by the bytes that begin them.
-    let column = before[start..].iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-    (line + 1, column + 1)
-}
-
 /// The place of the bytes `range` in `source`.
 pub fn place(source: &str, range: Range<usize>) -> Place {
     let start = floor(source, range.start);

@@ -8,14 +8,14 @@ use minijinja::{
     syntax::SyntaxConfig,
     value::ValueKind,
 };
+use px0_document::Tape;
 
 use crate::{
     callables::Raised,
     methods,
     missing::{self, missing},
-    place::{line_and_column, place},
+    place::place,
     rewrite::{is_function, rewrite},
-    tape::Tape,
     variables,
 };
 
@@ -34,7 +34,6 @@ pub struct Failure {
 pub enum RenderFailure {
     Execution(Failure),
     Missing(Vec<String>),
-    Variables(String),
     Output,
 }
 
@@ -92,18 +91,8 @@ impl Template {
     }
 
     /// Renders the template.
-    pub fn render(
-        &mut self,
-        variables: String,
-        max_output: usize,
-    ) -> Result<String, RenderFailure> {
-        let tape = Tape::read(variables).map_err(|(error, text)| {
-            let (line, column) = line_and_column(&text, error.offset);
-            RenderFailure::Variables(format!("{} at line {line} column {column}", error.message))
-        })?;
-        let Some(root) = variables::root(tape) else {
-            return Err(RenderFailure::Variables("the variables must be a JSON object".into()));
-        };
+    pub fn render(&mut self, variables: Tape, max_output: usize) -> Result<String, RenderFailure> {
+        let root = variables::root(variables);
         let mut text = String::with_capacity(self.last_length.min(max_output));
         let blocks = BTreeMap::new();
         let mut output = make_string_output(&mut text);

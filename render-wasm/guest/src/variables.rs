@@ -7,10 +7,9 @@ use minijinja::{
     value::{Enumerator, Object, ObjectRepr},
 };
 
-use crate::{
-    missing::Missing,
-    tape::{Node, Tag, Tape},
-};
+use px0_document::{Node, Tag, Tape};
+
+use crate::missing::Missing;
 
 /// The value at `index`; null becomes a [`Missing`] that knows its name.
 fn value(tape: &Arc<Tape>, index: u32) -> Value {
@@ -52,11 +51,10 @@ fn plain(tape: &Arc<Tape>, index: u32) -> Value {
     if tape.node(index).tag() == Tag::Null { Value::from(()) } else { value(tape, index) }
 }
 
-/// The variables as the root of the lookup. Every name is found here, if only as missing.
-pub fn root(tape: Tape) -> Option<Value> {
+/// The variables, an object, as the root of the lookup. Every name is found here, if only as missing.
+pub fn root(tape: Tape) -> Value {
     let node = tape.root();
-    (node.tag() == Tag::Object)
-        .then(|| Value::from_object(Map { tape: Arc::new(tape), at: None, node, lenient: false }))
+    Value::from_object(Map { tape: Arc::new(tape), at: None, node, lenient: false })
 }
 
 /// An object of the variables.

@@ -1,7 +1,6 @@
 use std::time::Instant;
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderName, HeaderValue},
     response::{IntoResponse, Response},
@@ -13,7 +12,8 @@ use serde::Serialize;
 
 use crate::{
     App,
-    error::{ApiError, ApiResult},
+    answer::rendered,
+    error::ApiError,
     extract::{Body, Fields, FromFields, ToRender},
 };
 
@@ -32,9 +32,9 @@ impl FromFields for Variables {
     }
 }
 
+/// What an answer says besides the text.
 #[derive(Serialize)]
-struct Rendered {
-    rendered: String,
+struct About {
     version: u32,
     slug: Slug,
     tags: Vec<TagName>,
@@ -64,18 +64,18 @@ async fn render(
     let started = Instant::now();
     let text = app.px0.render(&on, variables.as_str()).await;
     let ms = started.elapsed().as_secs_f64() * 1e3;
-    let answer: ApiResult<_> = text.map_err(ApiError::from).map(|text| {
+    let answer = text.map_err(ApiError::from).and_then(|text| {
         let on = on.into_inner();
         let body = on.version.body;
-        Json(Rendered {
-            rendered: text.text,
+        let about = About {
             version: on.version.number,
             slug: on.found.prompt.slug,
             tags: on.version.tags,
             model: body.model,
             model_params: body.model_params,
             engine: body.engine,
-        })
+        };
+        Ok(rendered(&text.text, &about).map_err(px0_core::Error::internal)?)
     });
     let mut response = answer.into_response();
     if let Ok(timing) = HeaderValue::from_str(&format!("render;dur={ms:.3}")) {

@@ -1,7 +1,7 @@
 //! Reading strings.
 
 use super::{Scan, Step, wrong};
-use crate::tape::{Node, Tag};
+use crate::{Node, Tag};
 
 impl Scan<'_> {
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 mod string;
 
-use crate::tape::{Node, Tag};
+use crate::{Node, Tag};
 
 /// How deep arrays and objects may nest. Deeper documents are either mistakes or attacks.
 const MAX_DEPTH: usize = 128;
@@ -12,20 +12,20 @@ const MAX_DIGITS: usize = 300;
 
 /// Why a text is not JSON, and where.
 #[derive(Debug)]
-pub struct ScanError {
-    pub message: &'static str,
-    pub offset: usize,
+pub(crate) struct ScanError {
+    pub(crate) message: &'static str,
+    pub(crate) offset: usize,
 }
 
 /// What a scan found.
-pub struct Scanned {
-    pub root: Node,
-    pub nodes: Vec<Node>,
-    pub side: String,
+pub(crate) struct Scanned {
+    pub(crate) root: Node,
+    pub(crate) nodes: Vec<u64>,
+    pub(crate) side: String,
 }
 
 /// Reads `text`, which ends with a zero byte: no JSON has one, so the scan need not look for its end.
-pub fn scan(text: &str) -> Result<Scanned, ScanError> {
+pub(crate) fn scan(text: &str) -> Result<Scanned, ScanError> {
     let mut scan = Scan {
         bytes: text.as_bytes(),
         text,
@@ -52,7 +52,7 @@ struct Scan<'t> {
     side: String,
     /// Nodes whose container is not closed yet.
     pending: Vec<Node>,
-    nodes: Vec<Node>,
+    nodes: Vec<u64>,
     open: Vec<Open>,
 }
 
@@ -170,8 +170,7 @@ impl Scan<'_> {
         } else {
             Node::new(Tag::Array, start, self.pending.len() - first)
         };
-        self.nodes.extend_from_slice(&self.pending[first..]);
-        self.pending.truncate(first);
+        self.nodes.extend(self.pending.drain(first..).map(Node::bits));
         self.pending.push(node);
     }
 

@@ -16,8 +16,11 @@ const LINEAR: u32 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Tag {
+    /// `null`.
     Null,
+    /// `false`.
     False,
+    /// `true`.
     True,
     /// A number without fraction and exponent: its text.
     Int,
@@ -45,14 +48,10 @@ const TAGS: [Tag; 9] = [
     Tag::Object,
 ];
 
-/// One value of the document: eight bytes, because a document may be nothing but values.
+/// One value of the document: eight bytes, because a document may be nothing but values. In the lower half the tag, in its
+/// lowest four bits, and above it where its text or its nodes begin; in the upper half how many bytes, nodes or pairs they are.
 #[derive(Clone, Copy, Debug)]
-pub struct Node {
-    /// The tag in the lowest four bits; above them where its text or its nodes begin.
-    head: u32,
-    /// How many bytes, nodes or pairs they are.
-    length: u32,
-}
+pub struct Node(u64);
 
 /// How large a document may be: what fits in the 28 bits of a beginning.
 const MAX_BYTES: usize = 1 << 28;
@@ -60,79 +59,99 @@ const MAX_BYTES: usize = 1 << 28;
 impl Node {
     /// A node of `length` bytes, nodes or pairs from `first`.
     #[inline(always)]
-    pub fn new(tag: Tag, first: usize, length: usize) -> Node {
-        Node { head: (first as u32) << 4 | tag as u32, length: length as u32 }
+    pub(crate) fn new(tag: Tag, first: usize, length: usize) -> Node {
+        Node((length as u64) << 32 | (first as u64) << 4 | tag as u64)
+    }
+
+    /// The node as the number that goes into the guest.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u64 {
+        self.0
     }
 
     /// What it is.
     #[inline(always)]
     pub fn tag(self) -> Tag {
-        TAGS[(self.head & 15) as usize % TAGS.len()]
+        TAGS[(self.0 & 15) as usize % TAGS.len()]
     }
 
     /// Where its text or its nodes begin.
     #[inline(always)]
     pub fn first(self) -> u32 {
-        self.head >> 4
+        self.0 as u32 >> 4
     }
 
-    /// How many nodes a list has, or pairs an object.
+    /// How many bytes its text has, how many nodes a list, how many pairs an object.
     #[inline(always)]
     pub fn length(self) -> u32 {
-        self.length
+        (self.0 >> 32) as u32
     }
 }
 
 /// A document that was read.
 pub struct Tape {
-    text: String,
-    side: String,
-    nodes: Vec<Node>,
-    root: Node,
+    /// Its text.
+    pub text: String,
+    /// What strings with escapes say.
+    pub side: String,
+    /// Its nodes, those of a container side by side.
+    pub nodes: Vec<u64>,
+    /// The document itself.
+    pub root: u64,
 }
 
 impl Tape {
-    /// Reads `text`.
-    pub fn read(mut text: String) -> Result<Tape, (ScanError, String)> {
+    /// Reads `text`: no larger than 256 MiB, no deeper than 128 levels.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn read(text: &str) -> Result<Tape, String> {
         if text.len() >= MAX_BYTES {
-            return Err((ScanError { message: "too large", offset: 0 }, text));
+            return Err("too large".to_owned());
         }
         let length = text.len();
-        text.push('\0');
-        match scan(&text) {
-            Ok(Scanned { root, nodes, side }) => Ok(Tape { text, side, nodes, root }),
-            Err(mut error) => {
-                text.pop();
-                error.offset = error.offset.min(length);
-                if error.offset == length && error.message.starts_with("expected") {
-                    error.message = "unexpected end";
+        let mut ended = String::with_capacity(length + 1);
+        ended.push_str(text);
+        ended.push('\0');
+        let scanned = scan(&ended);
+        ended.truncate(length);
+        match scanned {
+            Ok(Scanned { root, nodes, side }) => {
+                Ok(Tape { text: ended, side, nodes, root: root.bits() })
+            }
+            Err(ScanError { mut message, offset }) => {
+                let offset = offset.min(length);
+                if offset == length && message.starts_with("expected") {
+                    message = "unexpected end";
                 }
-                Err((error, text))
+                let (line, column) = line_and_column(text, offset);
+                Err(format!("{message} at line {line} column {column}"))
             }
         }
     }
 
     /// The document itself.
     pub fn root(&self) -> Node {
-        self.root
+        Node(self.root)
     }
 
     /// The node at `index`.
     #[inline(always)]
     pub fn node(&self, index: u32) -> Node {
-        self.nodes[index as usize]
+        Node(self.nodes[index as usize])
     }
 
     /// The text of a string or a number.
+    #[inline(always)]
     pub fn text(&self, node: Node) -> &str {
         let buffer = if node.tag() == Tag::Unescaped { &self.side } else { &self.text };
         let first = node.first() as usize;
-        &buffer[first..first + node.length as usize]
+        &buffer[first..first + node.length() as usize]
     }
 
     /// The value of `key` in the object `object`.
     pub fn member(&self, object: Node, key: &str) -> Option<u32> {
-        let (first, pairs) = (object.first(), object.length);
+        let (first, pairs) = (object.first(), object.length());
         let key_of = |pair: u32| self.text(self.node(first + 2 * pair));
         let pair = if pairs <= LINEAR {
             (0..pairs).find(|&pair| key_of(pair) == key)?
@@ -160,13 +179,13 @@ impl Tape {
         let mut names = Vec::new();
         let mut wanted = index;
         'up: loop {
-            if range(self.root).contains(&wanted) {
-                names.push(self.name_in(self.root, wanted));
+            if range(self.root()).contains(&wanted) {
+                names.push(self.name_in(self.root(), wanted));
                 break;
             }
-            for (at, node) in self.nodes.iter().enumerate() {
-                if range(*node).contains(&wanted) {
-                    names.push(self.name_in(*node, wanted));
+            for (at, node) in self.nodes.iter().copied().map(Node).enumerate() {
+                if range(node).contains(&wanted) {
+                    names.push(self.name_in(node, wanted));
                     wanted = at as u32;
                     continue 'up;
                 }
@@ -189,10 +208,20 @@ impl Tape {
 
 /// The nodes that a container holds.
 fn range(node: Node) -> std::ops::Range<u32> {
-    let (first, length) = (node.first(), node.length);
+    let (first, length) = (node.first(), node.length());
     match node.tag() {
         Tag::Array => first..first + length,
         Tag::Object => first..first + 2 * length,
         _ => 0..0,
     }
+}
+
+/// Line and column, both from 1, of the byte `at` in `text`.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    let line = before.iter().filter(|byte| **byte == b'\n').count();
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    // Characters are counted by the bytes that begin them.
+    let column = before[start..].iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+    (line + 1, column + 1)
 }
