@@ -3,7 +3,7 @@
 use std::fmt;
 
 use minijinja::{
-    Error, ErrorKind, State, Value, filters,
+    Error, ErrorKind, State, Value, filters, tests,
     value::{Kwargs, Rest, ValueOrKwargs, from_args},
 };
 
@@ -76,6 +76,23 @@ pub fn map(
 pub fn groupby(value: Value, attribute: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
     let value = if kwargs.has("default") { lenient(&value)? } else { value };
     filters::groupby(value, attribute, kwargs)
+}
+
+/// `chain`: what the first does not have may be in the next, so it is undefined there, not missing.
+pub fn chain(state: &State, value: Value, others: Rest<Value>) -> Result<Value, Error> {
+    let lenient = |value: &Value| match value.downcast_object_ref::<Map>() {
+        Some(map) => map.lenient(),
+        None => value.clone(),
+    };
+    filters::chain(state, lenient(&value), Rest(others.iter().map(lenient).collect()))
+}
+
+/// `is in`: an object of the variables has the keys that it has, though every lookup finds something in it.
+pub fn is_in(state: &State, value: &Value, other: &Value) -> Result<bool, Error> {
+    match other.downcast_object_ref::<Map>() {
+        Some(map) => Ok(value.as_str().is_some_and(|key| map.member(key).is_some())),
+        None => tests::is_in(state, value, other),
+    }
 }
 
 fn asks_default(args: &[ValueOrKwargs]) -> Result<bool, Error> {

@@ -8,7 +8,7 @@ use minijinja::{Environment, Value, filters, functions, tests};
 
 use crate::{
     callables,
-    strict::{Strict, WhenMissing},
+    strict::{Looks, Strict, WhenMissing},
     tojson::tojson,
 };
 
@@ -16,7 +16,7 @@ macro_rules! table {
     (
         $(#[$doc:meta])*
         $module:ident, $register:ident:
-        $($($name:literal)|+ => $function:expr, $when:ident;)*
+        $($($name:literal)|+ => $function:expr, $when:ident $(($looks:ident))?;)*
     ) => {
         $(#[$doc])*
         pub mod $module {
@@ -31,7 +31,7 @@ macro_rules! table {
                     $($($name)|+ => Some(Strict::wrap(
                         [$($name),+][0],
                         Value::from_function($function),
-                        WhenMissing::$when,
+                        WhenMissing::$when$((Looks::$looks))?,
                     )),)*
                     _ => None,
                 }
@@ -61,7 +61,7 @@ table! {
     "batch" => filters::batch, Pass;
     "bool" => filters::bool, Pass;
     "capitalize" => filters::capitalize, Pass;
-    "chain" => filters::chain, Pass;
+    "chain" => callables::chain, Pass;
     "count" | "length" => filters::length, Pass;
     "d" | "default" => callables::default, Call;
     "dictsort" => filters::dictsort, Pass;
@@ -69,7 +69,7 @@ table! {
     "first" => filters::first, Pass;
     "float" => filters::float, Pass;
     "format" => filters::format, Pass;
-    "groupby" => callables::groupby, Pass;
+    "groupby" => callables::groupby, Items(Named);
     "indent" => filters::indent, Pass;
     "int" => filters::int, Pass;
     "items" => filters::items, Pass;
@@ -78,27 +78,27 @@ table! {
     "lines" => filters::lines, Pass;
     "list" => filters::list, Pass;
     "lower" => filters::lower, Pass;
-    "map" => callables::map, Pass;
-    "max" => filters::max, Pass;
-    "min" => filters::min, Pass;
+    "map" => callables::map, Items(Mapped);
+    "max" => filters::max, Items(Compared);
+    "min" => filters::min, Items(Compared);
     "pprint" => filters::pprint, Pass;
-    "reject" => filters::reject, Pass;
-    "rejectattr" => filters::rejectattr, Pass;
+    "reject" => filters::reject, Items(Tested);
+    "rejectattr" => filters::rejectattr, Items(TestedNamed);
     "replace" => filters::replace, Pass;
     "reverse" => filters::reverse, Pass;
     "round" => filters::round, Pass;
     "safe" => filters::safe, Pass;
-    "select" => filters::select, Pass;
-    "selectattr" => filters::selectattr, Pass;
+    "select" => filters::select, Items(Tested);
+    "selectattr" => filters::selectattr, Items(TestedNamed);
     "slice" => filters::slice, Pass;
-    "sort" => filters::sort, Pass;
+    "sort" => filters::sort, Items(Compared);
     "split" => filters::split, Pass;
     "string" => filters::string, Pass;
-    "sum" => filters::sum, Pass;
+    "sum" => filters::sum, Items(Named);
     "title" => filters::title, Pass;
     "tojson" => tojson, Pass;
     "trim" => filters::trim, Pass;
-    "unique" => filters::unique, Pass;
+    "unique" => filters::unique, Items(Compared);
     "upper" => filters::upper, Pass;
     "urlencode" => filters::urlencode, Pass;
     "zip" => filters::zip, Pass;
@@ -119,7 +119,7 @@ table! {
     "float" => tests::is_float, Fail;
     "ge" | ">=" => tests::is_ge, Fail;
     "greaterthan" | "gt" | ">" => tests::is_gt, Fail;
-    "in" => tests::is_in, Fail;
+    "in" => callables::is_in, Fail;
     "int" | "integer" => tests::is_integer, Fail;
     "iterable" => tests::is_iterable, Fail;
     "le" | "<=" => tests::is_le, Fail;

@@ -68,8 +68,9 @@ impl Operation {
         match self.operator {
             Operator::In => {
                 let object = b.downcast_object_ref::<Map>()?;
-                let key = a.as_str()?;
-                return Some(Value::from(object.member(key).is_some()));
+                return Some(Value::from(
+                    a.as_str().is_some_and(|key| object.member(key).is_some()),
+                ));
             }
             Operator::Add => {
                 if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {

@@ -22,8 +22,8 @@ pub fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Va
         Some(indent) => Some(indent),
         None => kwargs.get::<Option<Value>>("indent")?,
     };
-    // Python's other arguments are accepted where they say what is so anyway.
-    let _ = kwargs.get::<Option<Value>>("ensure_ascii")?;
+    // Python's other argument that chat templates use. Its default is ours: text stays as it is.
+    let ascii = kwargs.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false);
     kwargs.assert_all_used()?;
     let indent = match indent {
         None => None,
@@ -34,7 +34,7 @@ pub fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Va
             Err(_) => Some(usize::try_from(value)?.min(16)),
         },
     };
-    let mut json = Json { text: String::new(), indent, depth: 0 };
+    let mut json = Json { text: String::new(), indent, ascii, depth: 0 };
     json.value(value)?;
     Ok(Value::from(json.text))
 }
@@ -42,6 +42,8 @@ pub fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Va
 struct Json {
     text: String,
     indent: Option<usize>,
+    /// Whether other characters than ASCII's are escaped.
+    ascii: bool,
     depth: usize,
 }
 
@@ -186,9 +188,18 @@ impl Json {
                 8 => "\\b",
                 12 => "\\f",
                 0..=0x1f => "",
+                0x80.. if self.ascii && text.is_char_boundary(at) => "",
                 _ => continue,
             };
             self.text.push_str(&text[plain..at]);
+            if byte >= 0x80 {
+                let character = text[at..].chars().next().unwrap_or_default();
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(self.text, "\\u{unit:04x}");
+                }
+                plain = at + character.len_utf8();
+                continue;
+            }
             if escape.is_empty() {
                 let _ = write!(self.text, "\\u{byte:04x}");
             } else {
