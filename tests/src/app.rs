@@ -235,7 +235,7 @@ impl Drop for App {
 
 /// Where compiled guests are kept between tests: beside what cargo built, so that it goes with it. They are compiled
 /// once, before the first server starts; then all servers find them there.
-async fn compiled() -> PathBuf {
+pub async fn compiled() -> PathBuf {
     static FOLDER: OnceCell<PathBuf> = OnceCell::const_new();
     let compile = async || {
         let this = std::env::current_exe().unwrap();

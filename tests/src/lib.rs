@@ -20,6 +20,6 @@ mod client;
 pub mod postgres;
 mod team;
 
-pub use app::{App, PASSWORD};
+pub use app::{App, PASSWORD, compiled};
 pub use client::{Answer, Client};
 pub use team::Home;

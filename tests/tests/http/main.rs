@@ -6,6 +6,7 @@ mod crash;
 mod disk;
 mod enumeration;
 mod guide;
+mod hostile;
 mod life;
 mod limits;
 mod mail;

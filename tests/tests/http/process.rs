@@ -76,10 +76,20 @@ impl Server {
         tokio::task::spawn_blocking(start).await.unwrap()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it is still the process that was started.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Stops it for a while (`STOP`), or lets it go on (`CONT`).
     pub(crate) fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");
-        kill.args(["-s", name]).arg(self.child.id().to_string());
+        kill.args(["-s", name]).arg(self.pid().to_string());
         assert!(kill.status().unwrap().success());
     }
 
