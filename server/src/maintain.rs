@@ -43,10 +43,17 @@ impl Progress {
         let bar = match (plain, records) {
             (true, _) => ProgressBar::hidden(),
             (false, Some(records)) => ProgressBar::new(records)
-                .with_style(style("{bar:40} {pos}/{len} records, {eta} to go")),
+                .with_style(style("{bar:40} {pos}/{len} records, {eta} to go {msg}")),
             (false, None) => ProgressBar::no_length().with_style(style("{spinner} {pos} records")),
         };
         Self { bar, plain, told: std::time::Instant::now() }
+    }
+
+    fn say(&self, what: &'static str) {
+        self.bar.set_message(what);
+        if self.plain {
+            let _ = writeln!(io::stderr(), "{what}");
+        }
     }
 
     fn at(&mut self, records: u64) {
@@ -107,8 +114,10 @@ pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary,
     let summary = write(found, draft.as_file_mut()).await?;
     draft.as_file().sync_all().map_err(said)?;
     draft.persist(file).map_err(said)?;
-    // The name too is to outlive a crash of the machine.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(said)?;
+    // The name too is to outlive a crash of the machine, where the folder lets itself be synced.
+    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!(%error, "the folder of the archive was not synced");
+    }
     Ok(summary)
 }
 
@@ -168,7 +177,8 @@ impl<W: Write> Write for Counted<'_, W> {
 pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure> {
     let name = file.display();
     let opened = || File::open(file).map_err(|error| format!("{name}: {error}"));
-    if !opened()?.metadata().map_err(said)?.is_file() {
+    let about = file.metadata().map_err(|error| format!("{name}: {error}"))?;
+    if !about.is_file() {
         return Err(format!("{name}: an archive is read twice, so it must be a file"));
     }
     let mut whole = Reader::new(BufReader::new(opened()?)).map_err(said)?;
@@ -184,6 +194,9 @@ pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure
     let mut source = reader.inspect(|_| {
         records += 1;
         progress.at(records);
+        if records == summary.records {
+            progress.say("all are read; checking that they fit together");
+        }
     });
     let taken = store.import(&mut source).await;
     drop(source);

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use px0_backends::postgres::PostgresSettings;
 use px0_config::{Backend, EmailMode, Settings};
 use px0_core::{ids::OrgId, render::Renderer, store::SharedStore};
 use px0_render_wasm::{RenderSettings, Sandbox};
@@ -62,6 +63,21 @@ impl App {
     /// Another px0 on the same Postgres.
     pub async fn replica(&self) -> Self {
         Self::start_on_database(self.database.clone().unwrap()).await
+    }
+
+    /// Another px0 on the same Postgres, which it reaches at another address.
+    pub async fn replica_by_way_of(&self, addr: std::net::SocketAddr) -> Self {
+        let postgres = self.database().settings();
+        let mut url = reqwest::Url::parse(&postgres.url).unwrap();
+        url.set_host(Some(&addr.ip().to_string())).unwrap();
+        url.set_port(Some(addr.port())).unwrap();
+        let mut app = Self::start_with(|settings| {
+            settings.store.backend = Backend::Postgres;
+            settings.store.postgres = PostgresSettings { url: url.into(), ..postgres };
+        })
+        .await;
+        app.database = self.database.clone();
+        app
     }
 
     /// The Postgres that it runs on.

@@ -32,6 +32,9 @@ const BEAT: Duration = Duration::from_millis(400);
 /// and what a beat takes must be less than the second within which a change is in force everywhere.
 const LEASE: Duration = Duration::from_millis(800);
 
+/// A database that is busy may take so long to answer. Nothing is kept in memory meanwhile, because the lease ends before.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Between two tries to get a lost connection back.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -80,26 +83,34 @@ impl Drop for Feed {
     }
 }
 
-/// Listens for as long as it is let; while it cannot, nothing is told.
+/// Listens for as long as it is let; while it cannot, nothing is told. It says so once each time.
 async fn listen(options: PgConnectOptions, watcher: Arc<dyn Watcher>) {
-    let own = format!("px0_beat_{}", uuid::Uuid::new_v4().simple());
+    let mut said = false;
     loop {
-        let connected = timeout(2 * BEAT, connect(&options, &own)).await;
-        if let Ok(Ok(mut listener)) = connected {
-            let why = hear(&mut listener, &own, &*watcher).await;
-            watcher.told(Told::No);
+        // A channel for each connection: what comes late on the last one's is not taken for this one's.
+        let own = format!("px0_beat_{}", uuid::Uuid::new_v4().simple());
+        let why = match timeout(PATIENCE, connect(&options, &own)).await {
+            Ok(Ok(mut listener)) => hear(&mut listener, &own, &*watcher, &mut said).await,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => NO_ANSWER.to_owned(),
+        };
+        watcher.told(Told::No);
+        if !said {
             tracing::warn!(
                 why,
-                "the connection that listens for changes was lost; nothing is kept in memory meanwhile"
+                "changes on the database cannot be heard; nothing is kept in memory meanwhile"
             );
         }
+        said = true;
         tokio::time::sleep(AGAIN).await;
     }
 }
 
+const NO_ANSWER: &str = "it does not answer";
+
 async fn connect(options: &PgConnectOptions, own: &str) -> sqlx::Result<PgListener> {
     // A connection of its own: the pool's may all be busy.
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(BEAT);
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
     let pool = pool.connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     // A connection that came back by itself would not say what was missed.
@@ -108,27 +119,35 @@ async fn connect(options: &PgConnectOptions, own: &str) -> sqlx::Result<PgListen
     Ok(listener)
 }
 
-/// Hears until the connection is lost; answers how.
-async fn hear(listener: &mut PgListener, own: &str, watcher: &dyn Watcher) -> String {
+/// Hears until the connection is lost; answers how. `said` is whether it was said that nothing is heard.
+async fn hear(
+    listener: &mut PgListener,
+    own: &str,
+    watcher: &dyn Watcher,
+    said: &mut bool,
+) -> String {
     loop {
         let begun = Instant::now();
-        let next = begun + BEAT;
         let beat = sqlx::query("SELECT pg_notify($1, '')").bind(own).execute(&mut *listener);
-        match timeout(BEAT, beat).await {
+        match timeout(PATIENCE, beat).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return error.to_string(),
-            Err(_) => return "it does not answer".to_owned(),
+            Err(_) => return NO_ANSWER.to_owned(),
         }
         let mut heard = false;
         loop {
-            match timeout_at(next.into(), listener.try_recv()).await {
-                Ok(Ok(Some(said))) if said.channel() == own => {
+            let until = begun + if heard { BEAT } else { PATIENCE };
+            match timeout_at(until.into(), listener.try_recv()).await {
+                Ok(Ok(Some(told))) if told.channel() == own => {
                     // Notifications come in the order of their commits.
                     watcher.told(Told::Until(begun + LEASE));
                     heard = true;
+                    if std::mem::take(said) {
+                        tracing::info!("changes on the database are heard again");
+                    }
                 }
-                Ok(Ok(Some(said))) => {
-                    watcher.changed(&[said.payload().parse().unwrap_or(Change::All)]);
+                Ok(Ok(Some(told))) => {
+                    watcher.changed(&[told.payload().parse().unwrap_or(Change::All)]);
                 }
                 Ok(Ok(None)) => return "it was closed".to_owned(),
                 Ok(Err(error)) => return error.to_string(),

@@ -9,7 +9,7 @@ use px0_core::{
     page::Weigh,
     prompt::Payload,
     store::{
-        Change, Result,
+        Change, Result, Store as _,
         archive::{Record as Archived, Sink, Source, consistent, not_empty},
     },
     tenancy::{JoinRequest, Org, Team},
@@ -18,7 +18,7 @@ use px0_core::{
 };
 
 use super::{
-    SledStore, check,
+    SledStore,
     committer::{Gate, Moment},
     keyspace::{self, IMPORTING, Key},
     lines::{Head, Line, Tag, Text},
@@ -59,14 +59,15 @@ impl<'a> Then<'a> {
             let pairs = now.scan_after(kind, after)?.take(STRIDE);
             let keys = pairs.map(|pair| Ok(Key::from_bytes(&pair?.0)));
             let mut keys = keys.collect::<Result<Vec<_>>>()?;
-            let last = if keys.len() == STRIDE { keys.last().cloned() } else { None };
-            // What was there then, and is not there now.
+            // What was there then, and perhaps is not there now. Of both together, the first are among the first of each.
             let from = after.map_or(Bound::Included(kind), Bound::Excluded);
-            let until = last.as_ref().map_or(Bound::Unbounded, Bound::Included);
-            let gone = past.range::<Key, _>((from, until)).map(|(key, _)| key);
-            keys.extend(gone.filter(|key| key.as_bytes().starts_with(kind.as_bytes())).cloned());
+            let gone = past.range::<Key, _>((from, Bound::Unbounded)).map(|(key, _)| key);
+            let gone = gone.take_while(|key| key.as_bytes().starts_with(kind.as_bytes()));
+            keys.extend(gone.take(STRIDE).cloned());
             keys.sort();
             keys.dedup();
+            let last = if keys.len() < STRIDE { None } else { keys.get(STRIDE - 1).cloned() };
+            keys.truncate(STRIDE);
             let (mut records, mut bytes) = (Vec::new(), 0);
             for key in keys {
                 if let Some(record) = then.get::<R>(&key)? {
@@ -164,7 +165,7 @@ impl SledStore {
                 step.push(record);
             }
             if step.is_empty() {
-                return consistent(&self.gate.walk(check::check)?);
+                return consistent(&self.check().await?);
             }
             self.write(|tx| step.into_iter().try_for_each(|record| insert(tx, record))).await?;
         }

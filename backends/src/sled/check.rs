@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use px0_core::{
-    ids::{JoinRequestId, OrgId, PromptId, TeamId, UserId},
-    key::ApiKey,
+    ids::{JoinRequestId, KeyId, OrgId, PromptId, TeamId, UserId},
+    key::{ApiKey, KeyScope},
     prompt::Payload,
     store::{Result, StoreError},
     tenancy::{JoinRequest, Org, RequestStatus, Role, Team},
@@ -33,20 +33,25 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
     check.records::<Team>(view, b'T', |rules, team| {
         rules.homes.insert(team.id, team.org_id);
         if team.is_default {
-            rules.defaults.push(team.org_id);
+            rules.defaults.entry(team.org_id).or_default().push(team.id);
         }
     })?;
     check.records::<Place>(view, b'm', |rules, place| {
         *rules.run.entry(place.membership.team).or_default() |=
             place.membership.role == Role::Admin;
         rules.people.insert((place.membership.org, place.user));
+        rules.places.push((place.membership.team, place.membership.org, place.user));
     })?;
     check.records::<JoinRequest>(view, b'J', |rules, request| {
         if request.status == RequestStatus::Pending {
             rules.asking.push((request.id, request.team_id, request.user_id));
         }
     })?;
-    check.records::<ApiKey>(view, b'K', |_, _| {})?;
+    check.records::<ApiKey>(view, b'K', |rules, key| {
+        if let KeyScope::Teams(teams) = &key.scope {
+            rules.limited.push((key.id, key.org_id, teams.iter().copied().collect()));
+        }
+    })?;
     check.records::<Line>(view, b'P', |rules, line| {
         rules.counted.insert(line.prompt.id, line.last_number);
     })?;
@@ -74,11 +79,15 @@ struct Check {
 #[derive(Default)]
 struct Rules {
     orgs: BTreeSet<OrgId>,
-    defaults: Vec<OrgId>,
+    defaults: BTreeMap<OrgId, Vec<TeamId>>,
     /// Teams with members, and whether one of them is an admin.
     run: BTreeMap<TeamId, bool>,
     /// Who belongs to which organization.
     people: BTreeSet<(OrgId, UserId)>,
+    /// What memberships say of the organization that their team is in.
+    places: Vec<(TeamId, OrgId, UserId)>,
+    /// Keys that are limited to teams.
+    limited: Vec<(KeyId, OrgId, BTreeSet<TeamId>)>,
     /// The organization of each team.
     homes: BTreeMap<TeamId, OrgId>,
     asking: Vec<(JoinRequestId, TeamId, UserId)>,
@@ -135,8 +144,19 @@ impl Check {
     }
 
     fn rules(&mut self) {
-        let Rules { orgs, defaults, run, people, homes, asking, counted, given } =
+        let Rules { orgs, defaults, run, people, places, limited, homes, asking, counted, given } =
             std::mem::take(&mut self.rules);
+        for (team, org, user) in places {
+            if homes.get(&team) != Some(&org) {
+                self.problem(&keyspace::place(user, team), "names another organization");
+            }
+        }
+        for (key, org, teams) in limited {
+            if teams.is_empty() || teams.iter().any(|team| homes.get(team) != Some(&org)) {
+                let what = "is limited to no team, or to one of another organization";
+                self.problem(&keyspace::key(key), what);
+            }
+        }
         for (request, team, user) in asking {
             if !homes.get(&team).is_some_and(|org| people.contains(&(*org, user))) {
                 self.problem(
@@ -146,9 +166,13 @@ impl Check {
             }
         }
         for org in orgs {
-            let count = defaults.iter().filter(|of| **of == org).count();
-            if count != 1 {
+            let teams = defaults.get(&org).map(Vec::as_slice).unwrap_or_default();
+            if teams.len() != 1 {
+                let count = teams.len();
                 self.problem(&keyspace::org(org), &format!("has {count} Default Teams"));
+            }
+            for team in teams.iter().filter(|team| !run.contains_key(team)) {
+                self.problem(&keyspace::team(*team), "is a Default Team without members");
             }
         }
         for (team, _) in run.into_iter().filter(|(_, has_admin)| !has_admin) {

@@ -47,7 +47,7 @@ pub enum Told {
     /// They are, until something else is said.
     Yes,
     /// Every change so far was told, and copies may be used until this moment: whoever hears nothing for longer, or did not
-    /// run meanwhile, cannot know.
+    /// run meanwhile, cannot know. (A machine that was suspended has a clock that was, too, and gets the rest of it.)
     Until(Instant),
 }
 

@@ -1,6 +1,6 @@
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -34,8 +34,14 @@ pub(crate) async fn admit(
     match enter(&app, route.operation, request).await {
         Ok(mut request) => {
             request.extensions_mut().insert(route);
+            let left = request.extensions().get().is_some_and(body::ReadBody::is_left);
             let mut response = next.run(request).await;
             response.extensions_mut().insert(route);
+            if left {
+                // Who is not told would send the next request into a connection that is about to be closed.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             response
         }
         Err(error) => {

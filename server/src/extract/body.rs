@@ -49,6 +49,11 @@ pub(super) enum ReadBody {
 }
 
 impl ReadBody {
+    /// Whether some of it was left unread, so that the connection cannot be used again.
+    pub(super) fn is_left(&self) -> bool {
+        matches!(self, Self::NotJson | Self::TooLarge(_))
+    }
+
     fn into_bytes(self) -> Result<Bytes> {
         match self {
             Self::Whole(bytes) => Ok(bytes),

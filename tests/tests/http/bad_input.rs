@@ -513,3 +513,16 @@ async fn nothing_is_lost_by_what_was_refused() {
     assert_eq!(ada.get(&path).await.expect(200).body, before);
     assert_eq!(ada.draft(&prompt, "next").await, 2, "a refused version takes no number");
 }
+
+#[tokio::test]
+async fn a_body_that_is_left_unread_ends_its_connection_and_says_so() {
+    let app = App::start_with(|settings| settings.http.max_body = 1024).await;
+    let ada = app.founder("ada").await;
+    let path = format!("/v1/teams/{}/prompts", ada.team);
+    let large = json!({ "name": "x".repeat(2048) }).to_string();
+    let answer = ada.post_text(&path, large).await.expect(413);
+    assert_eq!(answer.header("connection"), "close");
+    let text = ada.request(Method::POST, &path).header("content-type", "text/plain").body("x");
+    assert_eq!(Answer::to(text).await.expect(415).header("connection"), "close");
+    assert_eq!(ada.post_text(&path, "{}").await.expect(400).header("connection"), "");
+}

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod crash;
+#[cfg(target_os = "linux")]
 mod disk;
 mod enumeration;
 mod guide;

@@ -88,9 +88,10 @@ impl Server {
 
     /// Stops it for a while (`STOP`), or lets it go on (`CONT`).
     pub(crate) fn signal(&self, name: &str) {
-        let mut kill = Command::new("kill");
-        kill.args(["-s", name]).arg(self.pid().to_string());
-        assert!(kill.status().unwrap().success());
+        // The shell's own: not every machine has another.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"kill -s "$0" "$1""#, name]).arg(self.pid().to_string());
+        assert!(shell.status().unwrap().success());
     }
 
     /// `kill -9`.

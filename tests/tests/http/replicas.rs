@@ -1,9 +1,23 @@
 //! Several px0 on one Postgres: what is changed through one is in force on all of them within a second.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use px0_tests::{Answer, App, Client, Home, postgres::Database};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
 
 use crate::process::{Server, postgres, sled};
 
@@ -179,4 +193,79 @@ async fn a_replica_that_did_not_run_for_a_while_serves_nothing_old() {
             assert_eq!(answer.await.unwrap().expect(200)["rendered"], "new");
         }
     }
+}
+
+/// A way to a Postgres on which connections that listen can fall silent, without being closed.
+struct Way {
+    addr: SocketAddr,
+    is_silent: Arc<AtomicBool>,
+}
+
+impl Way {
+    async fn to(database: &Database) -> Self {
+        let url = reqwest::Url::parse(&database.url()).unwrap();
+        let to = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+        let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, is_silent) = (door.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let silent = is_silent.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = door.accept().await {
+                let far = TcpStream::connect(&to).await.unwrap();
+                let ((near_in, near_out), (far_in, far_out)) =
+                    (near.into_split(), far.into_split());
+                let listens = Arc::new(AtomicBool::new(false));
+                tokio::spawn(carry(near_in, far_out, listens.clone(), silent.clone()));
+                tokio::spawn(carry(far_in, near_out, listens, silent.clone()));
+            }
+        });
+        Self { addr, is_silent }
+    }
+}
+
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    listens: Arc<AtomicBool>,
+    silent: Arc<AtomicBool>,
+) {
+    const NAME: &[u8] = b"px0 listening";
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if bytes[..count].windows(NAME.len()).any(|part| part == NAME) {
+            listens.store(true, Ordering::Relaxed);
+        }
+        while listens.load(Ordering::Relaxed) && silent.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_whose_database_falls_silent_serves_nothing_old() {
+    let Some(one) = App::start_on_postgres().await else { return };
+    let way = Way::to(one.database()).await;
+    let other = one.replica_by_way_of(way.addr).await;
+    let ada = one.founder("ada").await;
+    ada.prompt("P").await;
+    ada.live("p", "0").await;
+    let key = ada.key("read_render", &[]).await;
+    let ask = async || at(&other, &key).post(RENDER, json!({})).await;
+    for number in 1..=2 {
+        // Until it hears, and keeps a copy.
+        for _ in 0..20 {
+            ask().await.expect(200);
+            tokio::time::sleep(SOON / 20).await;
+        }
+        way.is_silent.store(true, Ordering::Relaxed);
+        let text = number.to_string();
+        ada.live("p", &text).await;
+        let done = Instant::now();
+        soon("unheard", done, ask, |answer| answer["rendered"] == text.as_str()).await;
+        way.is_silent.store(false, Ordering::Relaxed);
+    }
+    other.stop().await;
+    one.stop().await;
 }

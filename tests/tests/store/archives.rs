@@ -183,6 +183,10 @@ async fn an_archive_that_contradicts_itself_fills_nothing(w: World) {
         assert!(fill(&*other, &wrong).await.is_err(), "{what}");
         assert_eq!(records(&*other).await, [], "{what}");
     }
+    // Nothing of them is left behind.
+    fill(&*other, &taken).await.unwrap();
+    assert_eq!(records(&*other).await, taken);
+    let other = w.elsewhere().await;
     let twice = taken.iter().chain(taken.iter().take(1)).cloned().collect::<Vec<_>>();
     let again = fill(&*other, &twice).await;
     // Whether the same thing twice is wrong or the same thing is a backend's to say; it is never there twice.
@@ -194,10 +198,10 @@ async fn an_export_sees_one_moment(w: World) {
     for number in 0..600 {
         w.create_payload(w.stamp(), w.new_payload(&line, &format!("[{number}]"))).await.unwrap();
     }
-    static BEGUN: AtomicBool = AtomicBool::new(false);
+    let begun = std::sync::Arc::new(AtomicBool::new(false));
     let writer = w.clone();
     let end = std::sync::Arc::new(AtomicBool::new(false));
-    let (over, id) = (end.clone(), line.id);
+    let (over, under_way, id) = (end.clone(), begun.clone(), line.id);
     let writing = tokio::spawn(async move {
         // Homes come and go, and what there is changes, while the export goes on.
         let mut number = 0;
@@ -215,10 +219,10 @@ async fn an_export_sees_one_moment(w: World) {
                     writer.delete_org(writer.stamp(), home.org.id).await.unwrap();
                 }
             }
-            BEGUN.store(true, Ordering::Relaxed);
+            under_way.store(true, Ordering::Relaxed);
         }
     });
-    while !BEGUN.load(Ordering::Relaxed) {
+    while !begun.load(Ordering::Relaxed) {
         tokio::task::yield_now().await;
     }
     for _ in 0..5 {

@@ -1,6 +1,9 @@
 //! Copies kept in memory, beside a model run: none may say anything else than the store does.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use px0_core::{
     cache::Cache,
@@ -15,25 +18,35 @@ use crate::world::Seen;
 /// How many of the youngest prompts and keys are looked at after each step.
 const YOUNGEST: usize = 3;
 
-pub(crate) struct Copies(Option<Arc<Cache>>);
+pub(crate) struct Copies {
+    cache: Option<Arc<Cache>>,
+    /// How often a copy was used.
+    used: AtomicUsize,
+}
 
 impl Copies {
     /// Keeps copies of what is in a store, if it tells what changes.
     pub(crate) fn of(store: &dyn Store) -> Self {
         let cache = Cache::new(1 << 20);
-        Self(store.watch(cache.clone()).then_some(cache))
+        let cache = store.watch(cache.clone()).then_some(cache);
+        Self { cache, used: AtomicUsize::new(0) }
     }
 
     /// The store was emptied behind its own back.
     pub(crate) fn forget(&self) {
-        if let Some(cache) = &self.0 {
+        if let Some(cache) = &self.cache {
             cache.changed(&[Change::All]);
         }
     }
 
+    /// Whether copies were kept and none was ever used: then nothing was compared.
+    pub(crate) fn useless(&self) -> bool {
+        self.cache.is_some() && self.used.load(Ordering::Relaxed) == 0
+    }
+
     /// Compares copies with the store, and keeps what there is no copy of. Answers what is old.
     pub(crate) async fn compare(&self, store: &dyn Store, seen: &Seen) -> Option<String> {
-        let cache = self.0.as_ref()?;
+        let cache = self.cache.as_ref()?;
         let reach = Reach { orgs: seen.orgs.clone(), teams: Vec::new() };
         for prompt in seen.prompts.iter().rev().take(YOUNGEST) {
             let name = PromptRef::Id(*prompt);
@@ -43,6 +56,7 @@ impl Copies {
                 let copy = cache.resolved(&question);
                 let (found, version) = store.resolve(&reach, &name, &selector).await.unwrap();
                 let fresh = found.into_iter().next().zip(version);
+                self.used.fetch_add(usize::from(copy.is_some()), Ordering::Relaxed);
                 match (copy, note) {
                     (Some(copy), _) if Some(&*copy) != fresh.as_ref() => {
                         return Some(format!("{selector:?}: kept {copy:?}, now {fresh:?}"));

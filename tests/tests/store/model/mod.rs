@@ -86,6 +86,9 @@ fn run(backend: &'static dyn Backend, part: u32) -> Result<(), Failed> {
     let table = Mutex::new(None);
     let compare = |steps: Vec<Step>| runtime().block_on(compare(backend, &steps, &table));
     match TestRunner::new_with_rng(config, rng).run(&steps, compare) {
+        Ok(()) if table.lock().as_ref().is_some_and(|table: &Table| table.copies.useless()) => {
+            Err(Failed::from("no copy was ever used: the store does not tell"))
+        }
         Ok(()) => Ok(()),
         Err(TestError::Fail(why, steps)) => Err(Failed::from(format!(
             "after {} steps (PX0_MODEL_SEED={seed} PX0_MODEL_CASES={cases}, part {part}): {why}",
