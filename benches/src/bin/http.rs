@@ -38,6 +38,15 @@ struct Cli {
     /// Seconds of a turn.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// Leaves the other one without load, for a profiler.
+    #[arg(long)]
+    only: Option<Side>,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Side {
+    Bare,
+    Px0,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +128,11 @@ fn main() {
     let (mut to_bare, mut to_px0) = (connections(bare), connections(product.addr));
     let (mut of_bare, mut of_px0) = (Report::empty(), Report::empty());
     for turn in 0..=cli.turns {
-        let (bare, px0) = (generator.block_on(to_bare.run()), generator.block_on(to_px0.run()));
+        let run = |side, connections: &mut Connections| match cli.only {
+            Some(only) if only != side => Report::empty(),
+            _ => generator.block_on(connections.run()),
+        };
+        let (bare, px0) = (run(Side::Bare, &mut to_bare), run(Side::Px0, &mut to_px0));
         // The first is to get warm.
         if turn > 0 {
             of_bare.add(&bare);

@@ -40,6 +40,19 @@ pub fn rewrite(template: &Stmt<'static>, env: &mut Environment<'static>) -> Chec
     Rewriter { assigned, env, operand: None, operand_or_none: None }.stmt(template)
 }
 
+/// Spans that minijinja does not lose.
+trait OneLine {
+    /// The same bytes, on a line that all share: code is made only with spans that begin on the line of their statement,
+    /// so an error in an expression over several lines would have no place. Lines are told from the bytes ([`crate::place`]).
+    fn on_one_line(self) -> Self;
+}
+
+impl OneLine for Span {
+    fn on_one_line(self) -> Self {
+        Span { start_line: 1, ..self }
+    }
+}
+
 /// The walk over the tree: statements here, expressions in `expression`.
 pub(crate) struct Rewriter<'e> {
     /// Names that the template itself gives a value somewhere.
@@ -61,13 +74,15 @@ impl Rewriter<'_> {
         Ok(match stmt {
             Stmt::Template(s) => Stmt::Template(Spanned::new(
                 ast::Template { children: self.stmts(&s.children)? },
-                s.span(),
+                s.span().on_one_line(),
             )),
             Stmt::EmitExpr(s) => Stmt::EmitExpr(Spanned::new(
                 ast::EmitExpr { expr: self.printed(&s.expr)? },
-                s.span(),
+                s.span().on_one_line(),
             )),
-            Stmt::EmitRaw(s) => Stmt::EmitRaw(Spanned::new(ast::EmitRaw { raw: s.raw }, s.span())),
+            Stmt::EmitRaw(s) => {
+                Stmt::EmitRaw(Spanned::new(ast::EmitRaw { raw: s.raw }, s.span().on_one_line()))
+            }
             Stmt::ForLoop(s) => Stmt::ForLoop(Spanned::new(
                 ast::ForLoop {
                     target: self.target(&s.target)?,
@@ -77,7 +92,7 @@ impl Rewriter<'_> {
                     body: self.stmts(&s.body)?,
                     else_body: self.stmts(&s.else_body)?,
                 },
-                s.span(),
+                s.span().on_one_line(),
             )),
             Stmt::IfCond(s) => Stmt::IfCond(Spanned::new(
                 ast::IfCond {
@@ -85,7 +100,7 @@ impl Rewriter<'_> {
                     true_body: self.stmts(&s.true_body)?,
                     false_body: self.stmts(&s.false_body)?,
                 },
-                s.span(),
+                s.span().on_one_line(),
             )),
             Stmt::WithBlock(s) => {
                 let mut assignments = Vec::with_capacity(s.assignments.len());
@@ -94,12 +109,12 @@ impl Rewriter<'_> {
                 }
                 Stmt::WithBlock(Spanned::new(
                     ast::WithBlock { assignments, body: self.stmts(&s.body)? },
-                    s.span(),
+                    s.span().on_one_line(),
                 ))
             }
             Stmt::Set(s) => Stmt::Set(Spanned::new(
                 ast::Set { target: self.target(&s.target)?, expr: self.expr(&s.expr)? },
-                s.span(),
+                s.span().on_one_line(),
             )),
             Stmt::SetBlock(s) => Stmt::SetBlock(Spanned::new(
                 ast::SetBlock {
@@ -107,17 +122,17 @@ impl Rewriter<'_> {
                     filter: s.filter.as_ref().map(|e| self.expr(e)).transpose()?,
                     body: self.stmts(&s.body)?,
                 },
-                s.span(),
+                s.span().on_one_line(),
             )),
             Stmt::AutoEscape(s) => {
                 return Err(Problem {
                     message: "there is no autoescape: text is never escaped (use the filters `escape`, `tojson` or `urlencode`)".into(),
-                    span: s.span(),
+                    span: s.span().on_one_line(),
                 });
             }
             Stmt::FilterBlock(s) => Stmt::FilterBlock(Spanned::new(
                 ast::FilterBlock { filter: self.expr(&s.filter)?, body: self.stmts(&s.body)? },
-                s.span(),
+                s.span().on_one_line(),
             )),
             Stmt::Macro(s) => Stmt::Macro(self.macro_(s)?),
             Stmt::CallBlock(s) => Stmt::CallBlock(Spanned::new(
@@ -125,11 +140,16 @@ impl Rewriter<'_> {
                     call: self.call(&s.call)?,
                     macro_decl: self.macro_(&s.macro_decl)?,
                 },
-                s.span(),
+                s.span().on_one_line(),
             )),
-            Stmt::Continue(s) => Stmt::Continue(Spanned::new(ast::Continue, s.span())),
-            Stmt::Break(s) => Stmt::Break(Spanned::new(ast::Break, s.span())),
-            Stmt::Do(s) => Stmt::Do(Spanned::new(ast::Do { call: self.call(&s.call)? }, s.span())),
+            Stmt::Continue(s) => {
+                Stmt::Continue(Spanned::new(ast::Continue, s.span().on_one_line()))
+            }
+            Stmt::Break(s) => Stmt::Break(Spanned::new(ast::Break, s.span().on_one_line())),
+            Stmt::Do(s) => Stmt::Do(Spanned::new(
+                ast::Do { call: self.call(&s.call)? },
+                s.span().on_one_line(),
+            )),
         })
     }
 
@@ -144,7 +164,7 @@ impl Rewriter<'_> {
                 defaults: self.exprs(&s.defaults)?,
                 body: self.stmts(&s.body)?,
             },
-            s.span(),
+            s.span().on_one_line(),
         ))
     }
 
@@ -153,11 +173,11 @@ impl Rewriter<'_> {
         Ok(match expr {
             Expr::List(e) => {
                 let items = e.items.iter().map(|e| self.target(e)).collect::<Checked<_>>()?;
-                Expr::List(Spanned::new(ast::List { items }, e.span()))
+                Expr::List(Spanned::new(ast::List { items }, e.span().on_one_line()))
             }
             Expr::Tuple(e) => {
                 let items = e.items.iter().map(|e| self.target(e)).collect::<Checked<_>>()?;
-                Expr::Tuple(Spanned::new(ast::Tuple { items }, e.span()))
+                Expr::Tuple(Spanned::new(ast::Tuple { items }, e.span().on_one_line()))
             }
             other => self.expr(other)?,
         })

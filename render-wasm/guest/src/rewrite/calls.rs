@@ -6,7 +6,7 @@ use minijinja::{
 };
 
 use super::{
-    Checked, E, Rewriter,
+    Checked, E, OneLine as _, Rewriter,
     parts::{call_of, constant, is_open_chain, unknown},
 };
 use crate::names::{filter, function, test};
@@ -14,7 +14,12 @@ use crate::names::{filter, function, test};
 impl Rewriter<'_> {
     pub(super) fn filter(&mut self, e: &Spanned<ast::Filter<'static>>) -> Checked<E> {
         let Some(found) = filter::find(e.name) else {
-            return Err(unknown("filter", e.name, filter::NAMES.iter().copied(), e.span()));
+            return Err(unknown(
+                "filter",
+                e.name,
+                filter::NAMES.iter().copied(),
+                e.span().on_one_line(),
+            ));
         };
         match e.name {
             "map" => {
@@ -33,14 +38,17 @@ impl Rewriter<'_> {
             Some(expr) if !is_open_chain(expr) => {
                 let mut all = vec![CallArg::Pos(self.expr(expr)?)];
                 all.extend(args);
-                Ok(call_of(found, all, e.span()))
+                Ok(call_of(found, all, e.span().on_one_line()))
             }
             // The filters of a block get the block's text, which is never missing; minijinja must
             // find them by name, because their first argument is already on its stack.
             open => {
                 filter::register(self.env, e.name);
                 let expr = open.as_ref().map(|expr| self.expr(expr)).transpose()?;
-                Ok(Expr::Filter(Spanned::new(ast::Filter { name: e.name, expr, args }, e.span())))
+                Ok(Expr::Filter(Spanned::new(
+                    ast::Filter { name: e.name, expr, args },
+                    e.span().on_one_line(),
+                )))
             }
         }
     }
@@ -61,7 +69,12 @@ impl Rewriter<'_> {
             Some(CallArg::Pos(Expr::Const(name))) => {
                 let text = name.value.as_str().unwrap_or_default();
                 if find(text).is_none() {
-                    return Err(unknown(what, text, names.iter().copied(), name.span()));
+                    return Err(unknown(
+                        what,
+                        text,
+                        names.iter().copied(),
+                        name.span().on_one_line(),
+                    ));
                 }
                 register(self.env, text);
             }
@@ -77,16 +90,16 @@ impl Rewriter<'_> {
     ) -> Checked<Spanned<ast::Call<'static>>> {
         let expr = match &e.expr {
             Expr::Var(name) if !self.assigned.contains(name.id) => match function::find(name.id) {
-                Some(function) => constant(function, name.span()),
+                Some(function) => constant(function, name.span().on_one_line()),
                 None => {
                     let known =
                         function::NAMES.iter().copied().chain(self.assigned.iter().copied());
-                    return Err(unknown("function", name.id, known, name.span()));
+                    return Err(unknown("function", name.id, known, name.span().on_one_line()));
                 }
             },
             other => self.expr(other)?,
         };
-        Ok(Spanned::new(ast::Call { expr, args: self.args(&e.args)? }, e.span()))
+        Ok(Spanned::new(ast::Call { expr, args: self.args(&e.args)? }, e.span().on_one_line()))
     }
 
     pub(super) fn args(&mut self, args: &[CallArg<'static>]) -> Checked<Vec<CallArg<'static>>> {

@@ -6,7 +6,7 @@ use minijinja::{
 };
 
 use super::{
-    Checked, E, Rewriter,
+    Checked, E, OneLine as _, Rewriter,
     parts::{binary, call_of, constant, is_const, may_be_missing, operation, unary, unknown},
 };
 use crate::{
@@ -31,17 +31,17 @@ impl Rewriter<'_> {
                 true_expr: self.printed(&e.true_expr)?,
                 false_expr: Some(match &e.false_expr {
                     Some(e) => self.printed(e)?,
-                    None => constant(Value::from(""), e.span()),
+                    None => constant(Value::from(""), e.span().on_one_line()),
                 }),
             },
-            e.span(),
+            e.span().on_one_line(),
         )))
     }
 
     pub(super) fn expr(&mut self, expr: &E) -> Checked<E> {
         Ok(match expr {
-            Expr::Var(e) => Expr::Var(Spanned::new(ast::Var { id: e.id }, e.span())),
-            Expr::Const(e) => constant(e.value.clone(), e.span()),
+            Expr::Var(e) => Expr::Var(Spanned::new(ast::Var { id: e.id }, e.span().on_one_line())),
+            Expr::Const(e) => constant(e.value.clone(), e.span().on_one_line()),
             Expr::Slice(e) => Expr::Slice(Spanned::new(
                 ast::Slice {
                     expr: self.operand_or_none(&e.expr)?,
@@ -49,15 +49,19 @@ impl Rewriter<'_> {
                     stop: e.stop.as_ref().map(|e| self.operand_or_none(e)).transpose()?,
                     step: e.step.as_ref().map(|e| self.operand_or_none(e)).transpose()?,
                 },
-                e.span(),
+                e.span().on_one_line(),
             )),
             Expr::UnaryOp(e) => match e.op {
                 UnaryOpKind::Neg if e.expr.as_const().is_none() => {
                     let operand = self.expr(&e.expr)?;
-                    operation(Operator::Neg, vec![operand], e.span())
+                    operation(Operator::Neg, vec![operand], e.span().on_one_line())
                 }
-                UnaryOpKind::Neg => unary(UnaryOpKind::Neg, self.expr(&e.expr)?, e.span()),
-                UnaryOpKind::Not => unary(UnaryOpKind::Not, self.expr(&e.expr)?, e.span()),
+                UnaryOpKind::Neg => {
+                    unary(UnaryOpKind::Neg, self.expr(&e.expr)?, e.span().on_one_line())
+                }
+                UnaryOpKind::Not => {
+                    unary(UnaryOpKind::Not, self.expr(&e.expr)?, e.span().on_one_line())
+                }
             },
             Expr::BinOp(e) => self.binary(e)?,
             Expr::Compare(e) => self.compare(e)?,
@@ -67,38 +71,45 @@ impl Rewriter<'_> {
                     true_expr: self.expr(&e.true_expr)?,
                     false_expr: e.false_expr.as_ref().map(|e| self.expr(e)).transpose()?,
                 },
-                e.span(),
+                e.span().on_one_line(),
             )),
             Expr::Filter(e) => self.filter(e)?,
             Expr::Test(e) => {
                 let Some(test) = test::find(e.name) else {
-                    return Err(unknown("test", e.name, test::NAMES.iter().copied(), e.span()));
+                    return Err(unknown(
+                        "test",
+                        e.name,
+                        test::NAMES.iter().copied(),
+                        e.span().on_one_line(),
+                    ));
                 };
                 let mut args = vec![CallArg::Pos(self.expr(&e.expr)?)];
                 args.extend(self.args(&e.args)?);
-                call_of(test, args, e.span())
+                call_of(test, args, e.span().on_one_line())
             }
             Expr::GetAttr(e) => Expr::GetAttr(Spanned::new(
                 ast::GetAttr { expr: self.expr(&e.expr)?, name: e.name },
-                e.span(),
+                e.span().on_one_line(),
             )),
             Expr::GetItem(e) => Expr::GetItem(Spanned::new(
                 ast::GetItem {
                     expr: self.expr(&e.expr)?,
                     subscript_expr: self.operand(&e.subscript_expr)?,
                 },
-                e.span(),
+                e.span().on_one_line(),
             )),
             Expr::Call(e) => Expr::Call(self.call(e)?),
-            Expr::List(e) => {
-                Expr::List(Spanned::new(ast::List { items: self.exprs(&e.items)? }, e.span()))
-            }
-            Expr::Tuple(e) => {
-                Expr::Tuple(Spanned::new(ast::Tuple { items: self.exprs(&e.items)? }, e.span()))
-            }
+            Expr::List(e) => Expr::List(Spanned::new(
+                ast::List { items: self.exprs(&e.items)? },
+                e.span().on_one_line(),
+            )),
+            Expr::Tuple(e) => Expr::Tuple(Spanned::new(
+                ast::Tuple { items: self.exprs(&e.items)? },
+                e.span().on_one_line(),
+            )),
             Expr::Map(e) => Expr::Map(Spanned::new(
                 ast::Map { keys: self.exprs(&e.keys)?, values: self.exprs(&e.values)? },
-                e.span(),
+                e.span().on_one_line(),
             )),
         })
     }
@@ -120,19 +131,24 @@ impl Rewriter<'_> {
             | BinOpKind::Gt
             | BinOpKind::Gte => {
                 let (left, right) = (self.operand(&e.left)?, self.operand(&e.right)?);
-                return Ok(binary(e.op, left, right, e.span()));
+                return Ok(binary(e.op, left, right, e.span().on_one_line()));
             }
             // Truth tests need nothing, and concatenation prints its operands, which is enough.
             BinOpKind::ScAnd | BinOpKind::ScOr | BinOpKind::Concat => {
-                return Ok(binary(e.op, self.expr(&e.left)?, self.expr(&e.right)?, e.span()));
+                return Ok(binary(
+                    e.op,
+                    self.expr(&e.left)?,
+                    self.expr(&e.right)?,
+                    e.span().on_one_line(),
+                ));
             }
         };
         let (left, right) = (self.expr(&e.left)?, self.expr(&e.right)?);
         if is_const(&left) && is_const(&right) {
             // Left to be folded into one constant.
-            return Ok(binary(e.op, left, right, e.span()));
+            return Ok(binary(e.op, left, right, e.span().on_one_line()));
         }
-        Ok(operation(operator, vec![left, right], e.span()))
+        Ok(operation(operator, vec![left, right], e.span().on_one_line()))
     }
 
     /// `a < b < c` becomes `a < b and b < c` when `in` is among it, which is a call here.
@@ -145,7 +161,10 @@ impl Rewriter<'_> {
             for op in &e.ops {
                 ops.push(ast::CompareOp { op: op.op, expr: self.operand(&op.expr)? });
             }
-            return Ok(Expr::Compare(Spanned::new(ast::Compare { expr: first, ops }, e.span())));
+            return Ok(Expr::Compare(Spanned::new(
+                ast::Compare { expr: first, ops },
+                e.span().on_one_line(),
+            )));
         }
         let mut left = &e.expr;
         let mut whole = None;
@@ -155,10 +174,10 @@ impl Rewriter<'_> {
                     let found = operation(
                         Operator::In,
                         vec![self.expr(left)?, self.expr(&op.expr)?],
-                        e.span(),
+                        e.span().on_one_line(),
                     );
                     if matches!(op.op, CompareOpKind::NotIn) {
-                        unary(UnaryOpKind::Not, found, e.span())
+                        unary(UnaryOpKind::Not, found, e.span().on_one_line())
                     } else {
                         found
                     }
@@ -167,13 +186,13 @@ impl Rewriter<'_> {
                     let ops = vec![ast::CompareOp { op: plain, expr: self.operand(&op.expr)? }];
                     Expr::Compare(Spanned::new(
                         ast::Compare { expr: self.operand(left)?, ops },
-                        e.span(),
+                        e.span().on_one_line(),
                     ))
                 }
             };
             whole = Some(match whole {
                 None => part,
-                Some(before) => binary(BinOpKind::ScAnd, before, part, e.span()),
+                Some(before) => binary(BinOpKind::ScAnd, before, part, e.span().on_one_line()),
             });
             left = &op.expr;
         }
@@ -186,7 +205,7 @@ impl Rewriter<'_> {
         if !may_be_missing(&expr) {
             return Ok(expr);
         }
-        let span = expr.span();
+        let span = expr.span().on_one_line();
         let operand = self.operand.get_or_insert_with(|| Value::from_object(Operand)).clone();
         Ok(call_of(operand, vec![CallArg::Pos(expr)], span))
     }
@@ -197,7 +216,7 @@ impl Rewriter<'_> {
         if !may_be_missing(&expr) {
             return Ok(expr);
         }
-        let span = expr.span();
+        let span = expr.span().on_one_line();
         let operand =
             self.operand_or_none.get_or_insert_with(|| Value::from_object(OperandOrNone)).clone();
         Ok(call_of(operand, vec![CallArg::Pos(expr)], span))
