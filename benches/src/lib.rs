@@ -8,3 +8,4 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub mod filled;
 pub mod load;
 pub mod product;
+pub mod subjects;

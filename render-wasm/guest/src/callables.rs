@@ -78,6 +78,18 @@ pub fn groupby(value: Value, attribute: Option<&str>, kwargs: Kwargs) -> Result<
     filters::groupby(value, attribute, kwargs)
 }
 
+/// `trim`: a text that has nothing to trim is handed on as it is, and not copied.
+pub fn trim(state: &mut State, value: &Value, chars: Option<Value>) -> Result<Value, Error> {
+    match value.as_str() {
+        Some(text) if chars.is_none() && text.trim().len() == text.len() => Ok(value.clone()),
+        _ => {
+            let mut args = vec![value.clone()];
+            args.extend(chars);
+            Value::from_function(filters::trim).call(state, &args)
+        }
+    }
+}
+
 /// `chain`: what the first does not have may be in the next, so it is undefined there, not missing.
 pub fn chain(state: &State, value: Value, others: Rest<Value>) -> Result<Value, Error> {
     let lenient = |value: &Value| match value.downcast_object_ref::<Map>() {

@@ -4,10 +4,11 @@
 //! - [`variables`] are the variables, which the host has read ([`px0_document`]), [`missing`] what lacks of them;
 //! - [`names`] lists all that a template may call, [`callables`], [`tojson`], [`methods`] and
 //!   [`operators`] are those that differ from minijinja's;
-//! - [`place`] is where errors are; [`memory`] is the allocator.
+//! - [`place`] is where errors are; [`memory`] is the allocator, [`compare`] compares bytes.
 
 mod assigned;
 mod callables;
+mod compare;
 mod memory;
 mod methods;
 mod missing;

@@ -97,7 +97,7 @@ table! {
     "sum" => filters::sum, Items(Named);
     "title" => filters::title, Pass;
     "tojson" => tojson, Pass;
-    "trim" => filters::trim, Pass;
+    "trim" => callables::trim, Pass;
     "unique" => filters::unique, Items(Compared);
     "upper" => filters::upper, Pass;
     "urlencode" => filters::urlencode, Pass;
