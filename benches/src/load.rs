@@ -32,7 +32,7 @@ pub struct Call {
 }
 
 impl Call {
-    fn request(&self, host: &str) -> Request<Full<Bytes>> {
+    pub(crate) fn request(&self, host: &str) -> Request<Full<Bytes>> {
         let mut request = Request::builder()
             .method(&self.method)
             .uri(&self.path)
@@ -143,7 +143,8 @@ pub struct Connections {
     sent: u64,
 }
 
-async fn connect(addr: SocketAddr) -> SendRequest<Full<Bytes>> {
+/// Opens a connection.
+pub(crate) async fn connect(addr: SocketAddr) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(addr).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let (send, connection) =

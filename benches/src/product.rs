@@ -3,16 +3,14 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::Request;
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
 use px0_config::{Backend, EmailMode, Settings};
 use px0_server::Running;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpStream, runtime::Runtime};
+use tokio::runtime::Runtime;
 
-use crate::load::Call;
+use crate::load::{Call, connect};
 
 /// A px0 with threads of its own.
 pub struct Product {
@@ -118,18 +116,14 @@ impl Product {
     }
 
     async fn call(&self, token: Option<&str>, method: &str, path: &str, body: &Value) -> Value {
-        let stream = TcpStream::connect(self.addr).await.unwrap();
-        let (mut send, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(async { drop(connection.await) });
-        let mut request = Request::builder().method(method).uri(path).header("host", "px0");
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request =
-            request.header("content-type", "application/json").body(Full::new(body)).unwrap();
-        let answer = send.send_request(request).await.unwrap();
+        let call = Call {
+            method: method.parse().unwrap(),
+            path: path.to_owned(),
+            token: token.map(str::to_owned),
+            body: if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) },
+        };
+        let mut send = connect(self.addr).await;
+        let answer = send.send_request(call.request("px0")).await.unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let text = String::from_utf8_lossy(&body);

@@ -39,7 +39,6 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
     check.records::<Place>(view, b'm', |rules, place| {
         *rules.run.entry(place.membership.team).or_default() |=
             place.membership.role == Role::Admin;
-        rules.people.insert((place.membership.org, place.user));
         rules.places.push((place.membership.team, place.membership.org, place.user));
     })?;
     check.records::<JoinRequest>(view, b'J', |rules, request| {
@@ -49,7 +48,7 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
     })?;
     check.records::<ApiKey>(view, b'K', |rules, key| {
         if let KeyScope::Teams(teams) = &key.scope {
-            rules.limited.push((key.id, key.org_id, teams.iter().copied().collect()));
+            rules.limited.push((key.id, key.org_id, teams.clone()));
         }
     })?;
     check.records::<Line>(view, b'P', |rules, line| {
@@ -82,9 +81,7 @@ struct Rules {
     defaults: BTreeMap<OrgId, Vec<TeamId>>,
     /// Teams with members, and whether one of them is an admin.
     run: BTreeMap<TeamId, bool>,
-    /// Who belongs to which organization.
-    people: BTreeSet<(OrgId, UserId)>,
-    /// What memberships say of the organization that their team is in.
+    /// What memberships say: the team, the organization that it is in, and who.
     places: Vec<(TeamId, OrgId, UserId)>,
     /// Keys that are limited to teams.
     limited: Vec<(KeyId, OrgId, BTreeSet<TeamId>)>,
@@ -144,8 +141,9 @@ impl Check {
     }
 
     fn rules(&mut self) {
-        let Rules { orgs, defaults, run, people, places, limited, homes, asking, counted, given } =
+        let Rules { orgs, defaults, run, places, limited, homes, asking, counted, given } =
             std::mem::take(&mut self.rules);
+        let people: BTreeSet<_> = places.iter().map(|(_, org, user)| (*org, *user)).collect();
         for (team, org, user) in places {
             if homes.get(&team) != Some(&org) {
                 self.problem(&keyspace::place(user, team), "names another organization");

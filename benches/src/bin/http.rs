@@ -18,13 +18,11 @@ use minijinja::{Environment, Value};
 use px0_benches::{
     load::{Call, Connections, Load, Pace, Report},
     product::Product,
+    subjects::{TEMPLATE, VARIABLES, environment},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::Runtime;
-
-const TEMPLATE: &str = include_str!("../../prompts/chat.jinja");
-const VARIABLES: &str = include_str!("../../prompts/chat.json");
 
 /// Puts px0 and a bare handler under the same load.
 #[derive(Parser)]
@@ -85,16 +83,11 @@ async fn render(
 /// Serves the bare handler on threads of its own.
 fn baseline() -> (Runtime, SocketAddr) {
     let runtime = Runtime::new().unwrap();
-    let mut environment = Environment::new();
-    environment.add_filter("default", |value: &Value, other: Value| {
-        if value.is_undefined() || value.is_none() { other } else { value.clone() }
-    });
-    environment.add_template("chat", TEMPLATE).unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let addr = listener.local_addr().unwrap();
     let router = Router::new()
         .route("/v1/prompts/{slug}/render", post(render))
-        .with_state(Arc::new(environment));
+        .with_state(Arc::new(environment()));
     runtime.spawn(async move {
         use axum::serve::ListenerExt as _;
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));

@@ -11,6 +11,7 @@ use px0_benches::{
     filled::{Filled, slug},
     load::{Call, Connections, Load, Pace, Report},
     product::Product,
+    subjects::{TEMPLATE, VARIABLES},
 };
 use serde_json::json;
 
@@ -120,8 +121,8 @@ async fn noisy_neighbour(
 ) {
     let (loud, calm) = (product.tenant("loud").await, product.tenant("calm").await);
     product.live(&loud, "endless", ENDLESS).await;
-    product.live(&calm, "chat", include_str!("../../prompts/chat.jinja")).await;
-    let call = Product::render(&calm.key, "chat", include_str!("../../prompts/chat.json"));
+    product.live(&calm, "chat", TEMPLATE).await;
+    let call = Product::render(&calm.key, "chat", VARIABLES);
     let endless = Product::render(&loud.key, "endless", "{}");
     let duration = Duration::from_secs_f64(seconds);
     let load = |call: Call, connections, pace, duration, expected| Load {

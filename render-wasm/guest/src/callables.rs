@@ -81,7 +81,11 @@ pub fn groupby(value: Value, attribute: Option<&str>, kwargs: Kwargs) -> Result<
 /// `trim`: a text that has nothing to trim is handed on as it is, and not copied.
 pub fn trim(state: &mut State, value: &Value, chars: Option<Value>) -> Result<Value, Error> {
     match value.as_str() {
-        Some(text) if chars.is_none() && text.trim().len() == text.len() => Ok(value.clone()),
+        Some(text) if chars.is_none() && !value.is_safe() => {
+            let trimmed = text.trim();
+            let whole = trimmed.len() == text.len();
+            Ok(if whole { value.clone() } else { Value::from(trimmed) })
+        }
         _ => {
             let mut args = vec![value.clone()];
             args.extend(chars);
