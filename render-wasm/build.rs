@@ -51,7 +51,7 @@ fn main() -> Outcome<()> {
     have_target()?;
     for guest in GUESTS {
         let folder = here.join(guest.folder);
-        for part in ["src", "Cargo.toml", "Cargo.lock", "../document"] {
+        for part in ["src", "Cargo.toml", "Cargo.lock", "../document", "../minijinja"] {
             println!("cargo::rerun-if-changed={}", folder.join(part).display());
         }
         let module = build(&guest, &folder, &out.join("guests"))?;

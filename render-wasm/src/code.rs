@@ -200,15 +200,15 @@ mod tests {
     };
 
     use super::*;
-    use crate::engine::engine;
+    use crate::engine::Machine;
 
     /// The smallest component there is.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
     /// Whether a start with the code in `folder` had to compile.
     fn compiles(folder: &Path) -> bool {
-        let engine = engine().expect("the engine can be made");
-        component(&engine, "empty", EMPTY, Some(folder)).expect("the component is valid").1
+        let engine = &Machine::get().expect("the engine can be made").engine;
+        component(engine, "empty", EMPTY, Some(folder)).expect("the component is valid").1
     }
 
     /// A folder with the code of one start, and its file.
@@ -231,9 +231,9 @@ mod tests {
         let (_parent, folder, file) = kept();
         assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
         assert!(!compiles(&folder));
-        let engine = engine().expect("the engine can be made");
+        let engine = &Machine::get().expect("the engine can be made").engine;
         assert!(
-            component(&engine, "empty", EMPTY, None).expect("the component is valid").1,
+            component(engine, "empty", EMPTY, None).expect("the component is valid").1,
             "no folder, no code"
         );
     }

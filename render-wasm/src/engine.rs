@@ -1,6 +1,11 @@
-//! The WebAssembly engine of the process: what code may do and how it is compiled.
+//! The WebAssembly engine of the process: what code may do, how it is compiled, and where its instances are put.
 
-use wasmtime::{Config, Engine, Error, OptLevel};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::{
+    Config, Enabled, Engine, Error, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+};
 
 /// Native stack that WebAssembly may use. The guests keep most of their stack in their own memory.
 const WASM_STACK: usize = 512 * 1024;
@@ -8,12 +13,60 @@ const WASM_STACK: usize = 512 * 1024;
 /// Stack of a call: what WebAssembly may use and room for the host's side of the call.
 const CALL_STACK: usize = 1024 * 1024;
 
-/// Makes the engine. There is one per sandbox: all compiled code and all instances belong to it.
+/// Instances that there may be at the same time, idle ones included. Each has a place of its own, 4 GiB of addresses apart
+/// from the next; 16 TiB of the 128 that a process has, and no memory until they are used.
+const PLACES: u32 = 4096;
+
+/// Places that were used and are left ready for the next instance: what a chat prompt touches of its memory, tables and
+/// stack is made clean, instead of being given back and asked for again. At most 16 MiB in sum.
+const READY: u32 = 32;
+const READY_MEMORY: usize = 448 * 1024;
+const READY_TABLES: usize = 32 * 1024;
+const READY_STACK: usize = 32 * 1024;
+
+/// The largest memory that settings may allow an instance.
+pub(crate) const MAX_MEMORY: usize = 1024 * 1024 * 1024;
+
+/// The engine and its places.
+pub(crate) struct Machine {
+    /// What all compiled code and all instances belong to.
+    pub(crate) engine: Engine,
+    places: Arc<Semaphore>,
+}
+
+impl Machine {
+    /// The one of this process.
+    ///
+    /// # Errors
+    /// This computer cannot run the guests.
+    pub(crate) fn get() -> Result<&'static Machine, Error> {
+        static MACHINE: OnceLock<Machine> = OnceLock::new();
+        if let Some(machine) = MACHINE.get() {
+            return Ok(machine);
+        }
+        let machine =
+            Machine { engine: engine()?, places: Arc::new(Semaphore::new(PLACES as usize)) };
+        Ok(MACHINE.get_or_init(|| machine))
+    }
+
+    /// A place for an instance, which keeps it for as long as it lives. When all are taken, `make_room` is asked to drop an
+    /// idle instance, and whoever waited longest has the next one: every running instance ends by its deadline.
+    pub(crate) async fn place(&self, make_room: impl Fn()) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        make_room();
+        // Nobody closes it.
+        self.places.clone().acquire_owned().await.map_err(Error::new)
+    }
+}
+
+/// Makes the engine.
 ///
 /// Time is bounded by fuel alone. Epoch interruption would add a second check to every loop, which
 /// costs more than all other checks together; instead calls give up control after each slice of
 /// fuel, and the clock is read there (see [`crate::turn`]).
-pub(crate) fn engine() -> Result<Engine, Error> {
+fn engine() -> Result<Engine, Error> {
     let mut config = Config::new();
     config
         .consume_fuel(true)
@@ -34,5 +87,26 @@ pub(crate) fn engine() -> Result<Engine, Error> {
         .wasm_multi_memory(false)
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false);
-    Engine::new(&config)
+    let mut places = PoolingAllocationConfig::default();
+    places
+        .total_memories(PLACES)
+        .total_stacks(PLACES)
+        .total_component_instances(PLACES)
+        // A component is one instance and one table; what wit-component adds is as small.
+        .total_core_instances(4 * PLACES)
+        .total_tables(4 * PLACES)
+        .max_memory_size(MAX_MEMORY)
+        .max_unused_warm_slots(READY)
+        .linear_memory_keep_resident(READY_MEMORY)
+        .table_keep_resident(READY_TABLES)
+        .async_stack_keep_resident(READY_STACK)
+        // Where Linux can tell which pages were written to, only these are made clean.
+        .pagemap_scan(Enabled::Auto);
+    let mut pooling = config.clone();
+    pooling.allocation_strategy(InstanceAllocationStrategy::Pooling(places));
+    Engine::new(&pooling).or_else(|error| {
+        // Where addresses are rationed (`ulimit -v`), each instance asks for its own.
+        tracing::warn!(%error, "no addresses for all instances at once; fresh ones will take longer");
+        Engine::new(&config)
+    })
 }

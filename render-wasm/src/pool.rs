@@ -49,6 +49,17 @@ impl Warm {
     }
 }
 
+impl Inner {
+    /// Takes out the version that was used longest ago.
+    fn evict(&mut self) -> Option<Warm> {
+        let oldest = self.versions.iter().min_by_key(|(_, warm)| warm.used).map(|(id, _)| *id);
+        let warm = self.versions.remove(&oldest?)?;
+        self.memory -= warm.idle.iter().map(cost).sum::<usize>();
+        self.stats.evictions += warm.idle.len() as u64;
+        Some(warm)
+    }
+}
+
 impl Pool {
     /// A pool of at most `memory` bytes, with `per_version` instances of each version.
     pub(crate) fn new(memory: usize, per_version: usize) -> Self {
@@ -114,13 +125,16 @@ impl Pool {
             gone.push(instance);
         }
         while inner.memory > self.memory {
-            let oldest = inner.versions.iter().min_by_key(|(_, warm)| warm.used).map(|(id, _)| *id);
-            let Some(warm) = oldest.and_then(|id| inner.versions.remove(&id)) else { break };
-            inner.memory -= warm.idle.iter().map(cost).sum::<usize>();
-            inner.stats.evictions += warm.idle.len() as u64;
+            let Some(warm) = inner.evict() else { break };
             gone.extend(warm.idle);
         }
         drop(inner);
+        drop(gone);
+    }
+
+    /// Drops the idle instances of the version that was used longest ago.
+    pub(crate) fn make_room(&self) {
+        let gone = self.inner.lock().evict();
         drop(gone);
     }
 

@@ -15,15 +15,16 @@ use px0_core::{
     render::{EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef},
 };
 use px0_document::{Tag, Tape};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Engine, Error, component::Component};
 
 use crate::{
     Isolation, RenderSettings, Stats,
     background::Background,
     code,
-    engine::engine,
+    engine::Machine,
     pool::Pool,
-    schema::SchemaEngine,
+    schema::{self, SchemaEngine},
     stop::{Stop, TOO_DEEP},
     template::{Failed, TemplateEngine, TemplateInstance, refusal},
     tenants::{Share, Tenants},
@@ -53,6 +54,7 @@ impl From<Error> for SandboxError {
 /// Checks and renders templates in WebAssembly, each tenant's apart from every other's.
 pub struct Sandbox {
     settings: Arc<RenderSettings>,
+    machine: &'static Machine,
     engines: BTreeMap<EngineName, TemplateEngine>,
     /// Made in the background: most renders have no schema, and its guest takes longest to compile.
     schema: Background<SchemaEngine>,
@@ -82,7 +84,8 @@ impl Sandbox {
         if let Some(problem) = settings.problem() {
             return Err(SandboxError::Settings(problem));
         }
-        let engine = engine()?;
+        let machine = Machine::get()?;
+        let engine = &machine.engine;
         let origins = Arc::new(Origins::default());
         let schema = {
             let (engine, origins, folder) =
@@ -105,6 +108,7 @@ impl Sandbox {
             origins,
             renders: AtomicU64::new(0),
             fuel: AtomicU64::new(0),
+            machine,
             settings: Arc::new(settings),
         })
     }
@@ -131,17 +135,20 @@ impl Sandbox {
         {
             return Ok(instance);
         }
-        let internal = |message: String| RenderError::Internal(message);
-        let engine = self.engine(&template.engine).map_err(internal)?;
-        let mut instance = engine
-            .instance(self.settings.clone())
-            .await
-            .map_err(|error| internal(format!("{error:#}")))?;
+        let engine = self.engine(&template.engine).map_err(RenderError::Internal)?;
+        let internal = |error: Error| RenderError::Internal(format!("{error:#}"));
+        let place = self.place().await.map_err(internal)?;
+        let mut instance = engine.instance(self.settings.clone(), place).await.map_err(internal)?;
         match instance.compile(&template.source, &share.long).await {
             Ok(Ok(())) => Ok(instance),
             Ok(Err(error)) => Err(RenderError::Execution(error)),
             Err(stop) => Err(stop.into()),
         }
+    }
+
+    /// A place for a new instance.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        self.machine.place(|| self.pool.make_room()).await
     }
 
     fn engine(&self, name: &EngineName) -> Result<&TemplateEngine, String> {
@@ -192,8 +199,9 @@ impl Renderer for Sandbox {
         let share = self.tenants.share(tenant);
         let _call = share.calls.acquire().await.map_err(|error| error.to_string())?;
         let engine = self.engine(engine)?;
-        let mut instance =
-            engine.instance(self.settings.clone()).await.map_err(|error| format!("{error:#}"))?;
+        let place = self.place().await.map_err(|error| format!("{error:#}"))?;
+        let instance = engine.instance(self.settings.clone(), place).await;
+        let mut instance = instance.map_err(|error| format!("{error:#}"))?;
         match instance.compile(source, &share.long).await {
             Ok(answer) => Ok(answer),
             Err(Stop::TooDeep) => Ok(Err(refusal(TOO_DEEP))),
@@ -237,6 +245,7 @@ impl Renderer for Sandbox {
         let call = share.calls.acquire().await;
         let _call = call.map_err(|error| SchemaError::Internal(error.to_string()))?;
         let checker = self.schema.get().await.map_err(SchemaError::Internal)?;
+        let _place = self.place().await.map_err(schema::internal)?;
         checker.check(&self.settings, &share.long, schema).await
     }
 
@@ -250,6 +259,7 @@ impl Renderer for Sandbox {
         let call = share.calls.acquire().await;
         let _call = call.map_err(|error| SchemaError::Internal(error.to_string()))?;
         let checker = self.schema.get().await.map_err(SchemaError::Internal)?;
+        let _place = self.place().await.map_err(schema::internal)?;
         checker.validate(&self.settings, &share.long, schema, document).await
     }
 }

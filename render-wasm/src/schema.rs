@@ -108,7 +108,7 @@ impl SchemaEngine {
     }
 }
 
-fn internal(error: Error) -> SchemaError {
+pub(crate) fn internal(error: Error) -> SchemaError {
     SchemaError::Internal(format!("{error:#}"))
 }
 

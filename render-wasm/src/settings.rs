@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
+use crate::engine::MAX_MEMORY;
+
 /// How far apart renders are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,7 +95,7 @@ impl RenderSettings {
             () if self.compile_fuel == 0 => zero("compile_fuel"),
             () if self.schema_fuel == 0 => zero("schema_fuel"),
             () if self.memory < 2 * 1024 * 1024 => Some("memory must be at least 2 MiB".into()),
-            () if self.memory > 1024 * 1024 * 1024 => Some("memory must be at most 1 GiB".into()),
+            () if self.memory > MAX_MEMORY => Some("memory must be at most 1 GiB".into()),
             () if self.deadline_ms == 0 => zero("deadline_ms"),
             () if self.output == 0 => zero("output"),
             () if self.output > self.memory => Some("output must be at most memory".into()),

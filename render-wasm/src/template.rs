@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use px0_core::render::{Limit, RenderError, TemplateError};
 use px0_document::Tape;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Engine, Error, Store,
     component::{
@@ -85,6 +85,7 @@ impl TemplateEngine {
     pub(crate) async fn instance(
         &self,
         settings: Arc<RenderSettings>,
+        place: OwnedSemaphorePermit,
     ) -> Result<TemplateInstance, Error> {
         let mut store = Store::new(self.pre.engine(), Guard::new(settings.memory));
         store.limiter(|guard| guard);
@@ -96,7 +97,16 @@ impl TemplateEngine {
         let compile = instance.get_typed_func(&mut store, self.compile)?;
         let render = instance.get_typed_func(&mut store, self.render)?;
         let initial = store.data().memory();
-        Ok(TemplateInstance { store, compile, render, settings, initial, renders: 0, fuel: 0 })
+        Ok(TemplateInstance {
+            store,
+            compile,
+            render,
+            settings,
+            initial,
+            renders: 0,
+            fuel: 0,
+            _place: place,
+        })
     }
 }
 
@@ -111,6 +121,8 @@ pub(crate) struct TemplateInstance {
     renders: u32,
     /// Instructions that the last render was given.
     fuel: u64,
+    /// Dropped after the store.
+    _place: OwnedSemaphorePermit,
 }
 
 /// Why an instance gave no text, and whether it can be used again.

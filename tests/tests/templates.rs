@@ -19,9 +19,9 @@ use px0_core::{
 use px0_render_wasm::{RenderSettings, Sandbox};
 
 /// The guest's tables of filters, tests and functions.
-const NAMES: &str = include_str!("../../render-wasm/guest/src/names.rs");
+const NAMES: &str = include_str!("../../render-wasm/minijinja/src/names.rs");
 /// The guest's methods of strings, objects and lists.
-const METHODS: &str = include_str!("../../render-wasm/guest/src/methods.rs");
+const METHODS: &str = include_str!("../../render-wasm/minijinja/src/methods.rs");
 
 /// One file of `templates/inputs`: the variables, a line `---`, the template.
 ///

@@ -1,4 +1,4 @@
-//! What the sandbox costs against minijinja in the same process: `cargo run --release -p px0-benches --bin ratios`.
+//! What the sandbox costs against minijinja in the same process: `cargo run --release -p px0-benches --bin ratios [warm|fresh]`.
 //!
 //! Clocks of shared machines jump between speeds, also within one run, so what is compared takes turns of a fraction of a
 //! millisecond, and what is told is the median of the ratios of neighbours. The last line is JSON.
@@ -65,16 +65,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for sandbox in [&warm, &fresh] {
         assert_eq!(runtime.block_on(sandbox.render(&template, VARIABLES)).as_deref(), Ok(&*text));
     }
-    let warm = compare(
-        ["sandbox-warm", "native-preparsed"],
-        || drop(black_box(runtime.block_on(warm.render(&template, black_box(VARIABLES))))),
-        || drop(black_box(chat.render(variables()))),
-    );
-    let fresh = compare(
-        ["sandbox-fresh", "native-parse"],
-        || drop(black_box(runtime.block_on(fresh.render(&template, black_box(VARIABLES))))),
-        || drop(black_box(environment.render_str(black_box(TEMPLATE), variables()))),
-    );
-    println!(r#"{{"warm_to_preparsed":{warm:.3},"fresh_to_parse":{fresh:.3}}}"#);
+    let only = std::env::args().nth(1);
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    let warm = wanted("warm").then(|| {
+        compare(
+            ["sandbox-warm", "native-preparsed"],
+            || drop(black_box(runtime.block_on(warm.render(&template, black_box(VARIABLES))))),
+            || drop(black_box(chat.render(variables()))),
+        )
+    });
+    let fresh = wanted("fresh").then(|| {
+        compare(
+            ["sandbox-fresh", "native-parse"],
+            || drop(black_box(runtime.block_on(fresh.render(&template, black_box(VARIABLES))))),
+            || drop(black_box(environment.render_str(black_box(TEMPLATE), variables()))),
+        )
+    });
+    let ratios = [("warm_to_preparsed", warm), ("fresh_to_parse", fresh)];
+    let told: Vec<_> = ratios
+        .iter()
+        .filter_map(|(name, ratio)| Some(format!(r#""{name}":{:.3}"#, (*ratio)?)))
+        .collect();
+    println!("{{{}}}", told.join(","));
     Ok(())
 }

@@ -1,31 +1,15 @@
 //! minijinja as a px0 template engine.
 //!
-//! - [`template`] compiles and renders; [`rewrite`] checks names and makes missing variables seen;
-//! - [`variables`] are the variables, which the host has read ([`px0_document`]), [`missing`] what lacks of them;
-//! - [`names`] lists all that a template may call, [`callables`], [`tojson`], [`methods`] and
-//!   [`operators`] are those that differ from minijinja's;
-//! - [`place`] is where errors are; [`memory`] is the allocator, [`compare`] compares bytes.
+//! What it does is in `px0-minijinja`; here are the interface, the allocator ([`memory`]) and how bytes are compared ([`compare`]).
 
-mod assigned;
-mod callables;
 mod compare;
 mod memory;
-mod methods;
-mod missing;
-mod names;
-mod operators;
-mod place;
-mod rewrite;
-mod strict;
-mod template;
-mod tojson;
-mod variables;
 
 use std::cell::RefCell;
 
 use exports::px0::engine::template_engine::{Document, Guest, RenderError, TemplateError};
 use px0_document::Tape;
-use template::{Failure, RenderFailure, Template};
+use px0_minijinja::{Failure, RenderFailure, Template};
 
 wit_bindgen::generate!({ path: "../wit", world: "template-guest" });
 

@@ -35,7 +35,7 @@ enum Place {
 
 /// A variable that is absent or null.
 #[derive(Clone)]
-pub struct Missing {
+pub(crate) struct Missing {
     tape: Arc<Tape>,
     place: Place,
     null: bool,
@@ -43,12 +43,12 @@ pub struct Missing {
 
 impl Missing {
     /// The null at `node`.
-    pub fn null(tape: &Arc<Tape>, node: u32) -> Value {
+    pub(crate) fn null(tape: &Arc<Tape>, node: u32) -> Value {
         Value::from_object(Missing { tape: tape.clone(), place: Place::Node(node), null: true })
     }
 
     /// What `parent` (the variables themselves if `None`) does not have under `name`.
-    pub fn absent(tape: &Arc<Tape>, parent: Option<u32>, name: &str) -> Value {
+    pub(crate) fn absent(tape: &Arc<Tape>, parent: Option<u32>, name: &str) -> Value {
         Value::from_object(Missing {
             tape: tape.clone(),
             place: Place::Child(parent, name.into()),
@@ -57,12 +57,12 @@ impl Missing {
     }
 
     /// Whether it is there, as null.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.null
     }
 
     /// Writes its name down: the template needed it.
-    pub fn record(&self) {
+    pub(crate) fn record(&self) {
         let mut name = match &self.place {
             Place::Node(node) => self.tape.path(*node),
             Place::Child(None, name) => name.to_string(),
@@ -150,16 +150,16 @@ impl Object for Missing {
 }
 
 /// The missing variable that `value` is, if it is one.
-pub fn missing(value: &Value) -> Option<&Missing> {
+pub(crate) fn missing(value: &Value) -> Option<&Missing> {
     value.downcast_object_ref::<Missing>()
 }
 
 /// Whether this render lacked anything so far.
-pub fn any() -> bool {
+pub(crate) fn any() -> bool {
     NAMES.with_borrow(|names| !names.is_empty())
 }
 
 /// Takes the names that this render lacked, sorted, each once.
-pub fn take() -> Vec<String> {
+pub(crate) fn take() -> Vec<String> {
     NAMES.take().into_iter().collect()
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use minijinja::machinery::ast::{Expr, Macro, Stmt};
 
 /// Adds the names that `stmt` assigns, anywhere in it, to `names`.
-pub fn collect(stmt: &Stmt<'static>, names: &mut HashSet<&'static str>) {
+pub(crate) fn collect(stmt: &Stmt<'static>, names: &mut HashSet<&'static str>) {
     let mut all = |stmts: &[Stmt<'static>]| stmts.iter().for_each(|stmt| collect(stmt, names));
     match stmt {
         Stmt::Template(s) => all(&s.children),

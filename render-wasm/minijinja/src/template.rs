@@ -1,10 +1,10 @@
 //! The one template of this instance: compiling it and rendering it.
 
-use std::{collections::BTreeMap, error::Error as _, fmt::Write};
+use std::{cell::OnceCell, collections::BTreeMap, error::Error as _, fmt::Write, sync::Arc};
 
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
-    machinery::{CodeGenerator, Instructions, eval, make_string_output, parse},
+    machinery::{CodeGenerator, Instructions, ast::Stmt, eval, make_string_output, parse},
     syntax::SyntaxConfig,
     value::ValueKind,
 };
@@ -15,6 +15,7 @@ use crate::{
     methods,
     missing::{self, missing},
     place::place,
+    plan::Plan,
     rewrite::{is_function, rewrite},
     variables,
 };
@@ -23,27 +24,81 @@ use crate::{
 const MAX_MESSAGE: usize = 1000;
 
 /// What is wrong with a template, and where.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// One sentence, without a position in it.
     pub message: String,
+    /// The line, from 1.
     pub line: Option<u32>,
+    /// The column, from 1, in characters.
     pub column: Option<u32>,
+    /// The lines around the place, with a caret under it.
     pub excerpt: Option<String>,
 }
 
 /// Why a render gave no text.
+#[derive(Debug, PartialEq, Eq)]
 pub enum RenderFailure {
+    /// The template stopped with an error of its own.
     Execution(Failure),
+    /// These variables lack: dotted names, sorted, each once.
     Missing(Vec<String>),
+    /// The text is longer than was allowed.
     Output,
 }
+
+/// Templates of up to this many bytes are made ready for the interpreter when it is first needed. That is paid for with the
+/// render's own fuel, of which a dense template of this size takes less than half.
+const LAZY: usize = 4096;
 
 /// A template, ready to be rendered.
 pub struct Template {
     source: &'static str,
+    /// What the plan calls filters and methods in.
     env: &'static Environment<'static>,
-    code: &'static Instructions<'static>,
+    plan: Option<Plan>,
+    interpreter: OnceCell<Interpreter>,
     /// How long the text of the last render was: the next one is probably about as long.
     last_length: usize,
+}
+
+/// A template as minijinja's interpreter takes it.
+struct Interpreter {
+    env: &'static Environment<'static>,
+    code: &'static Instructions<'static>,
+}
+
+impl Interpreter {
+    /// Checks and compiles `tree`, which was read from `source`.
+    fn of(source: &'static str, tree: &Stmt<'static>) -> Result<Interpreter, Failure> {
+        let mut env = environment();
+        let tree = rewrite(tree, &mut env).map_err(|problem| {
+            let range = problem.span.start_offset as usize..problem.span.end_offset as usize;
+            at(source, problem.message, Some(range))
+        })?;
+        let mut generator = CodeGenerator::new("", source);
+        generator.compile_stmt(&tree);
+        let (code, _) = generator.finish();
+        Ok(Interpreter { env: Box::leak(Box::new(env)), code: Box::leak(Box::new(code)) })
+    }
+}
+
+/// What templates are rendered in; filters and tests that are looked up by name join it.
+fn environment() -> Environment<'static> {
+    let mut env = Environment::empty();
+    env.set_debug(false);
+    env.set_undefined_behavior(UndefinedBehavior::Chainable);
+    env.set_formatter(format);
+    env.set_unknown_method_callback(methods::call);
+    env
+}
+
+fn read(source: &'static str) -> Result<Stmt<'static>, Failure> {
+    let syntax = SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .build()
+        .map_err(|error| failure(source, &error))?;
+    parse(source, "", syntax).map_err(|error| syntax_failure(source, &error))
 }
 
 impl Template {
@@ -51,32 +106,32 @@ impl Template {
     ///
     /// Source, code and environment are leaked on purpose: an instance is one template, and goes
     /// with its memory.
+    ///
+    /// # Errors
+    /// It is not a template, or calls what there is not.
     pub fn compile(source: String) -> Result<Template, Failure> {
         let source: &'static str = source.leak();
-        let syntax = SyntaxConfig::builder()
-            .keep_trailing_newline(true)
-            .build()
-            .map_err(|error| failure(source, &error))?;
-        let tree = parse(source, "", syntax).map_err(|error| syntax_failure(source, &error))?;
-        let mut env = Environment::empty();
-        env.set_debug(false);
-        env.set_undefined_behavior(UndefinedBehavior::Chainable);
-        env.set_formatter(format);
-        env.set_unknown_method_callback(methods::call);
-        let tree = rewrite(&tree, &mut env).map_err(|problem| {
-            let range = problem.span.start_offset as usize..problem.span.end_offset as usize;
-            at(source, problem.message, Some(range))
-        })?;
-        let mut generator = CodeGenerator::new("", source);
-        generator.compile_stmt(&tree);
-        let last_length = generator.buffer_size_hint();
-        let (code, _) = generator.finish();
-        Ok(Template {
-            source,
-            env: Box::leak(Box::new(env)),
-            code: Box::leak(Box::new(code)),
-            last_length,
-        })
+        let tree = read(source)?;
+        let plan = Plan::of(&tree);
+        // A plan knows that all is there that it calls.
+        let lazy = source.len() <= LAZY && plan.as_ref().is_some_and(|plan| !plan.calls_by_name());
+        let interpreter = OnceCell::new();
+        let env: &'static Environment<'static> = if lazy {
+            Box::leak(Box::new(environment()))
+        } else {
+            let made = Interpreter::of(source, &tree)?;
+            interpreter.get_or_init(|| made).env
+        };
+        Ok(Template { source, env, plan, interpreter, last_length: source.len() })
+    }
+
+    /// The interpreter, made ready if it is not yet.
+    fn interpreter(&self) -> Result<&Interpreter, Failure> {
+        if let Some(interpreter) = self.interpreter.get() {
+            return Ok(interpreter);
+        }
+        let interpreter = Interpreter::of(self.source, &read(self.source)?)?;
+        Ok(self.interpreter.get_or_init(|| interpreter))
     }
 
     /// The variables that the template takes, sorted.
@@ -90,25 +145,50 @@ impl Template {
         names
     }
 
-    /// Renders the template.
+    /// Renders the template, into at most `max_output` bytes.
+    ///
+    /// # Errors
+    /// What the template stopped with, what lacks, or that the text is too long.
     pub fn render(&mut self, variables: Tape, max_output: usize) -> Result<String, RenderFailure> {
-        let root = variables::root(variables);
-        let mut text = String::with_capacity(self.last_length.min(max_output));
-        let blocks = BTreeMap::new();
-        let mut output = make_string_output(&mut text);
-        let result =
-            eval(self.env, self.code, root, &blocks, &mut output, AutoEscape::None).map(drop);
-        drop(output);
-        let names = missing::take();
-        if !names.is_empty() {
-            return Err(RenderFailure::Missing(names));
-        }
-        result.map_err(|error| RenderFailure::Execution(failure(self.source, &error)))?;
+        let variables = Arc::new(variables);
+        let text = match self.planned(&variables) {
+            Some(text) => text,
+            None => self.interpreted(&variables)?,
+        };
         if text.len() > max_output {
             return Err(RenderFailure::Output);
         }
         self.last_length = text.len();
         Ok(text)
+    }
+
+    /// The text by the plan; none if there is no plan, or if it leaves these variables to the interpreter.
+    pub fn planned(&self, variables: &Arc<Tape>) -> Option<String> {
+        self.plan.as_ref()?.render(self.env, variables, self.last_length).ok()
+    }
+
+    /// The text by minijinja's interpreter, which is what counts.
+    ///
+    /// # Errors
+    /// What the template stopped with, or what lacks.
+    pub fn interpreted(&self, variables: &Arc<Tape>) -> Result<String, RenderFailure> {
+        let interpreter = self.interpreter().map_err(RenderFailure::Execution)?;
+        let root = variables::root(variables);
+        let mut text = String::with_capacity(self.last_length);
+        let blocks = BTreeMap::new();
+        let mut output = make_string_output(&mut text);
+        let result =
+            eval(interpreter.env, interpreter.code, root, &blocks, &mut output, AutoEscape::None)
+                .map(drop);
+        drop(output);
+        let names = missing::take();
+        if !names.is_empty() {
+            return Err(RenderFailure::Missing(names));
+        }
+        match result {
+            Ok(()) => Ok(text),
+            Err(error) => Err(RenderFailure::Execution(failure(self.source, &error))),
+        }
     }
 }
 

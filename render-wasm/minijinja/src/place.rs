@@ -6,17 +6,17 @@ use std::{fmt::Write, ops::Range};
 const WIDTH: usize = 100;
 
 /// A place in a template, ready to be shown.
-pub struct Place {
+pub(crate) struct Place {
     /// From 1.
-    pub line: u32,
+    pub(crate) line: u32,
     /// From 1, in characters.
-    pub column: u32,
+    pub(crate) column: u32,
     /// The line, the one before and the one after, with carets under the place.
-    pub excerpt: String,
+    pub(crate) excerpt: String,
 }
 
 /// The place of the bytes `range` in `source`.
-pub fn place(source: &str, range: Range<usize>) -> Place {
+pub(crate) fn place(source: &str, range: Range<usize>) -> Place {
     let start = floor(source, range.start);
     let end = floor(source, range.end).max(start);
     let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);

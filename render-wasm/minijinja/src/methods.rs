@@ -8,7 +8,12 @@ use minijinja::{
 use crate::strict;
 
 /// minijinja asks here for every method that the value itself does not have.
-pub fn call(_: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+pub(crate) fn call(
+    _: &mut State,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
     if let Some(gone) = strict::used(args) {
         return Ok(gone);
     }

@@ -17,7 +17,7 @@ use crate::{
 const MAX_DEPTH: usize = 150;
 
 /// `tojson(value, indent)`: `indent` is a number of spaces, or true for two.
-pub fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+pub(crate) fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     let indent = match indent {
         Some(indent) => Some(indent),
         None => kwargs.get::<Option<Value>>("indent")?,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// `default(value, other, lax)`: replaces what is absent, and null too; with `lax` all that is false.
-pub fn default(
+pub(crate) fn default(
     value: &Value,
     other: Option<Value>,
     lax: Option<Value>,
@@ -38,32 +38,32 @@ pub fn default(
 }
 
 /// `is defined`: it is there, if only as null (as in Jinja2).
-pub fn is_defined(value: &Value) -> bool {
+pub(crate) fn is_defined(value: &Value) -> bool {
     !is_undefined(value)
 }
 
 /// `is undefined`: it is not there.
-pub fn is_undefined(value: &Value) -> bool {
+pub(crate) fn is_undefined(value: &Value) -> bool {
     value.is_undefined() || missing(value).is_some_and(|gone| !gone.is_null())
 }
 
 /// `is none`: it is there, as null.
-pub fn is_none(value: &Value) -> bool {
+pub(crate) fn is_none(value: &Value) -> bool {
     value.is_none() || missing(value).is_some_and(Missing::is_null)
 }
 
 /// `"upper" is filter`: asks the table, because only the filters that a template uses are loaded.
-pub fn is_filter(name: &str) -> bool {
+pub(crate) fn is_filter(name: &str) -> bool {
     names::filter::NAMES.contains(&name)
 }
 
 /// `"odd" is test`: see [`is_filter`].
-pub fn is_test(name: &str) -> bool {
+pub(crate) fn is_test(name: &str) -> bool {
     names::test::NAMES.contains(&name)
 }
 
 /// `map`, whose `default` must see members that are not there as undefined, not as missing.
-pub fn map(
+pub(crate) fn map(
     state: &mut State,
     value: Value,
     args: Rest<ValueOrKwargs>,
@@ -73,13 +73,17 @@ pub fn map(
 }
 
 /// `groupby`: see [`map`].
-pub fn groupby(value: Value, attribute: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
+pub(crate) fn groupby(
+    value: Value,
+    attribute: Option<&str>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
     let value = if kwargs.has("default") { lenient(&value)? } else { value };
     filters::groupby(value, attribute, kwargs)
 }
 
 /// `trim`: a text that has nothing to trim is handed on as it is, and not copied.
-pub fn trim(state: &mut State, value: &Value, chars: Option<Value>) -> Result<Value, Error> {
+pub(crate) fn trim(state: &mut State, value: &Value, chars: Option<Value>) -> Result<Value, Error> {
     match value.as_str() {
         Some(text) if chars.is_none() && !value.is_safe() => {
             let trimmed = text.trim();
@@ -95,7 +99,7 @@ pub fn trim(state: &mut State, value: &Value, chars: Option<Value>) -> Result<Va
 }
 
 /// `chain`: what the first does not have may be in the next, so it is undefined there, not missing.
-pub fn chain(state: &State, value: Value, others: Rest<Value>) -> Result<Value, Error> {
+pub(crate) fn chain(state: &State, value: Value, others: Rest<Value>) -> Result<Value, Error> {
     let lenient = |value: &Value| match value.downcast_object_ref::<Map>() {
         Some(map) => map.lenient(),
         None => value.clone(),
@@ -104,7 +108,7 @@ pub fn chain(state: &State, value: Value, others: Rest<Value>) -> Result<Value, 
 }
 
 /// `is in`: an object of the variables has the keys that it has, though every lookup finds something in it.
-pub fn is_in(state: &State, value: &Value, other: &Value) -> Result<bool, Error> {
+pub(crate) fn is_in(state: &State, value: &Value, other: &Value) -> Result<bool, Error> {
     match other.downcast_object_ref::<Map>() {
         Some(map) => Ok(value.as_str().is_some_and(|key| map.member(key).is_some())),
         None => tests::is_in(state, value, other),
@@ -132,7 +136,7 @@ fn lenient(value: &Value) -> Result<Value, Error> {
 
 /// The template refused its variables with [`raise_exception`].
 #[derive(Debug)]
-pub struct Raised;
+pub(crate) struct Raised;
 
 impl fmt::Display for Raised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,6 +147,6 @@ impl fmt::Display for Raised {
 impl std::error::Error for Raised {}
 
 /// `raise_exception(message)`: stops the render with the template's own words, as chat templates do.
-pub fn raise_exception(message: String) -> Result<Value, Error> {
+pub(crate) fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message).with_source(Raised))
 }

@@ -10,7 +10,7 @@ use minijinja::{
 use crate::missing::{Missing, missing};
 
 /// The first missing variable among `args`, keyword arguments included, after all were written down.
-pub fn used(args: &[Value]) -> Option<Value> {
+pub(crate) fn used(args: &[Value]) -> Option<Value> {
     let mut first = None;
     for arg in args {
         if let Some(gone) = missing(arg) {
@@ -31,7 +31,7 @@ pub fn used(args: &[Value]) -> Option<Value> {
 
 /// What a [`Strict`] answers when something that it was given is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum WhenMissing {
+pub(crate) enum WhenMissing {
     /// The missing variable itself, so that whatever uses it next is silent too.
     Pass,
     /// False: a test does not hold for what is not there.
@@ -44,7 +44,7 @@ pub enum WhenMissing {
 
 /// What a filter compares or hands on of each item of its list. One that lacks is as needed as if it had been printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Looks {
+pub(crate) enum Looks {
     /// At `attribute=`, or at the item itself (`sort`, `unique`, `min`, `max`).
     Compared,
     /// At its second argument or `attribute=`, or at the item itself (`sum`, `groupby`).
@@ -129,7 +129,7 @@ fn attribute_of(item: &Value, path: &str) -> Result<Value, Error> {
 }
 
 /// A filter, test or function that needs what it is given.
-pub struct Strict {
+pub(crate) struct Strict {
     name: &'static str,
     inner: Value,
     when_missing: WhenMissing,
@@ -137,7 +137,7 @@ pub struct Strict {
 
 impl Strict {
     /// Wraps `inner`.
-    pub fn wrap(name: &'static str, inner: Value, when_missing: WhenMissing) -> Value {
+    pub(crate) fn wrap(name: &'static str, inner: Value, when_missing: WhenMissing) -> Value {
         Value::from_object(Strict { name, inner, when_missing })
     }
 }
@@ -173,7 +173,7 @@ impl Object for Strict {
 
 /// An operand: hands on its one argument, and writes it down if it is missing.
 #[derive(Debug)]
-pub struct Operand;
+pub(crate) struct Operand;
 
 impl Object for Operand {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -193,7 +193,7 @@ impl Object for Operand {
 
 /// An operand that must not be missing for the operator to work: nothing (none) in its place.
 #[derive(Debug)]
-pub struct OperandOrNone;
+pub(crate) struct OperandOrNone;
 
 impl Object for OperandOrNone {
     fn repr(self: &Arc<Self>) -> ObjectRepr {

@@ -12,7 +12,7 @@ use px0_document::{Node, Tag, Tape};
 use crate::missing::Missing;
 
 /// The value at `index`; null becomes a [`Missing`] that knows its name.
-fn value(tape: &Arc<Tape>, index: u32) -> Value {
+pub(crate) fn value(tape: &Arc<Tape>, index: u32) -> Value {
     let node = tape.node(index);
     match node.tag() {
         Tag::Null => Missing::null(tape, index),
@@ -52,13 +52,12 @@ fn plain(tape: &Arc<Tape>, index: u32) -> Value {
 }
 
 /// The variables, an object, as the root of the lookup. Every name is found here, if only as missing.
-pub fn root(tape: Tape) -> Value {
-    let node = tape.root();
-    Value::from_object(Map { tape: Arc::new(tape), at: None, node, lenient: false })
+pub(crate) fn root(tape: &Arc<Tape>) -> Value {
+    Value::from_object(Map { tape: tape.clone(), at: None, node: tape.root(), lenient: false })
 }
 
 /// An object of the variables.
-pub struct Map {
+pub(crate) struct Map {
     tape: Arc<Tape>,
     /// Where it is; `None` is the root.
     at: Option<u32>,
@@ -69,17 +68,17 @@ pub struct Map {
 
 impl Map {
     /// The same object, with members that are not there undefined instead of missing.
-    pub fn lenient(&self) -> Value {
+    pub(crate) fn lenient(&self) -> Value {
         Value::from_object(Map { tape: self.tape.clone(), lenient: true, ..*self })
     }
 
     /// The member, if it is there and not null or, with `null`, if it is there at all.
-    pub fn member(&self, key: &str) -> Option<Value> {
+    pub(crate) fn member(&self, key: &str) -> Option<Value> {
         self.tape.member(self.node, key).map(|index| value(&self.tape, index))
     }
 
     /// The members with plain nulls, for printing.
-    pub fn plain(&self) -> impl Iterator<Item = (&str, Value)> {
+    pub(crate) fn plain(&self) -> impl Iterator<Item = (&str, Value)> {
         self.pairs().map(|pair| (self.tape.text(self.tape.node(pair)), plain(&self.tape, pair + 1)))
     }
 
@@ -129,7 +128,7 @@ impl Object for Map {
 }
 
 /// A list of the variables.
-pub struct List {
+pub(crate) struct List {
     tape: Arc<Tape>,
     at: u32,
     node: Node,
@@ -137,7 +136,7 @@ pub struct List {
 
 impl List {
     /// The items with plain nulls, for printing.
-    pub fn plain(&self) -> impl Iterator<Item = Value> {
+    pub(crate) fn plain(&self) -> impl Iterator<Item = Value> {
         (self.node.first()..self.node.first() + self.node.length())
             .map(|index| plain(&self.tape, index))
     }

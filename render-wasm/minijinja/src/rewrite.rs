@@ -26,15 +26,18 @@ mod parts;
 
 /// Why a template is refused, and where.
 #[derive(Debug)]
-pub struct Problem {
-    pub message: String,
-    pub span: Span,
+pub(crate) struct Problem {
+    pub(crate) message: String,
+    pub(crate) span: Span,
 }
 
 type Checked<T> = Result<T, Problem>;
 
 /// Checks and rewrites `template`; filters and tests that are looked up while rendering join `env`.
-pub fn rewrite(template: &Stmt<'static>, env: &mut Environment<'static>) -> Checked<Stmt<'static>> {
+pub(crate) fn rewrite(
+    template: &Stmt<'static>,
+    env: &mut Environment<'static>,
+) -> Checked<Stmt<'static>> {
     let mut assigned = HashSet::from(["loop", "caller"]);
     crate::assigned::collect(template, &mut assigned);
     Rewriter { assigned, env, operand: None, operand_or_none: None }.stmt(template)
@@ -185,6 +188,6 @@ impl Rewriter<'_> {
 }
 
 /// Whether `name` is a function, for those who ask which names are variables.
-pub fn is_function(name: &str) -> bool {
+pub(crate) fn is_function(name: &str) -> bool {
     crate::names::function::NAMES.contains(&name)
 }

@@ -16,7 +16,7 @@ use crate::{strict, variables::Map};
 
 /// Which operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operator {
+pub(crate) enum Operator {
     Add,
     Sub,
     Mul,
@@ -26,12 +26,14 @@ pub enum Operator {
     Pow,
     Neg,
     In,
+    /// `a[b:c:d]`.
+    Slice,
 }
 
 /// An operator as a callable.
-pub struct Operation {
+pub(crate) struct Operation {
     operator: Operator,
-    /// The operator applied to variables `a` and `b`, for what has no short cut here.
+    /// The operator applied to the variables [`NAMES`], for what has no short cut here.
     code: Instructions<'static>,
 }
 
@@ -43,11 +45,15 @@ impl fmt::Debug for Operation {
 
 impl Operation {
     /// The callable for `operator`.
-    pub fn value(operator: Operator) -> Value {
+    pub(crate) fn value(operator: Operator) -> Value {
         let mut code = Instructions::new("", "");
-        code.add(Instruction::Lookup("a"));
-        if operator != Operator::Neg {
-            code.add(Instruction::Lookup("b"));
+        let operands = match operator {
+            Operator::Neg => &NAMES[..1],
+            Operator::Slice => &NAMES[..],
+            _ => &NAMES[..2],
+        };
+        for name in operands {
+            code.add(Instruction::Lookup(name));
         }
         code.add(match operator {
             Operator::Add => Instruction::Add,
@@ -59,6 +65,7 @@ impl Operation {
             Operator::Pow => Instruction::Pow,
             Operator::Neg => Instruction::Neg,
             Operator::In => Instruction::In,
+            Operator::Slice => Instruction::Slice,
         });
         Value::from_object(Operation { operator, code })
     }
@@ -78,7 +85,7 @@ impl Operation {
                 }
             }
             Operator::Sub | Operator::Mul | Operator::Rem | Operator::FloorDiv => {}
-            Operator::Div | Operator::Pow | Operator::Neg => return None,
+            Operator::Div | Operator::Pow | Operator::Neg | Operator::Slice => return None,
         }
         if !(a.is_integer() && b.is_integer()) {
             return None;
@@ -106,12 +113,12 @@ impl Object for Operation {
         if let Some(gone) = strict::used(args) {
             return Ok(if self.operator == Operator::In { Value::from(false) } else { gone });
         }
-        let a = args.first().cloned().unwrap_or_default();
-        let b = args.get(1).cloned().unwrap_or_default();
-        if let Some(value) = self.short_cut(&a, &b) {
+        if let [a, b] = args
+            && let Some(value) = self.short_cut(a, b)
+        {
             return Ok(value);
         }
-        let operands = Value::from_object(Operands { a, b });
+        let operands = Value::from_object(Operands(args.to_vec()));
         let mut text = String::new();
         let mut output = make_string_output(&mut text);
         let blocks = BTreeMap::new();
@@ -124,11 +131,11 @@ impl Object for Operation {
     }
 }
 
-/// The two operands as variables.
-struct Operands {
-    a: Value,
-    b: Value,
-}
+/// What the operands are called.
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+/// The operands as variables.
+struct Operands(Vec<Value>);
 
 impl fmt::Debug for Operands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,6 +145,6 @@ impl fmt::Debug for Operands {
 
 impl Object for Operands {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        Some(if key == "a" { self.a.clone() } else { self.b.clone() })
+        self.0.get(NAMES.iter().position(|name| *name == key)?).cloned()
     }
 }

@@ -19,14 +19,14 @@ macro_rules! table {
         $($($name:literal)|+ => $function:expr, $when:ident $(($looks:ident))?;)*
     ) => {
         $(#[$doc])*
-        pub mod $module {
+        pub(crate) mod $module {
             use super::*;
 
             /// All names, sorted.
-            pub const NAMES: &[&str] = &[$($($name),+),*];
+            pub(crate) const NAMES: &[&str] = &[$($($name),+),*];
 
             /// The callable called `name`.
-            pub fn find(name: &str) -> Option<Value> {
+            pub(crate) fn find(name: &str) -> Option<Value> {
                 match name {
                     $($($name)|+ => Some(Strict::wrap(
                         [$($name),+][0],
@@ -44,7 +44,7 @@ macro_rules! table {
     (@register none: $($rest:tt)*) => {};
     (@register $register:ident: $($($name:literal)|+ => $function:expr;)*) => {
         /// Makes the callable called `name` known to `env` by that name.
-        pub fn register(env: &mut Environment<'static>, name: &str) {
+        pub(crate) fn register(env: &mut Environment<'static>, name: &str) {
             match name {
                 $($($name)|+ => { $(env.$register($name, $function);)+ })*
                 _ => {}
@@ -150,7 +150,7 @@ table! {
 }
 
 /// The one of `names` that `name` was probably meant to be.
-pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let allowed = 1 + name.len() / 4;
     names
         .map(|known| (distance(name, known), known))
