@@ -7,6 +7,8 @@ use wasmtime::{
     Config, Enabled, Engine, Error, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
 };
 
+use crate::lane::LongLane;
+
 /// Native stack that WebAssembly may use. The guests keep most of their stack in their own memory.
 const WASM_STACK: usize = 512 * 1024;
 
@@ -31,6 +33,8 @@ pub(crate) const MAX_MEMORY: usize = 1024 * 1024 * 1024;
 pub(crate) struct Machine {
     /// What all compiled code and all instances belong to.
     pub(crate) engine: Engine,
+    /// Where long calls run.
+    pub(crate) long: LongLane,
     places: Arc<Semaphore>,
 }
 
@@ -44,8 +48,11 @@ impl Machine {
         if let Some(machine) = MACHINE.get() {
             return Ok(machine);
         }
-        let machine =
-            Machine { engine: engine()?, places: Arc::new(Semaphore::new(PLACES as usize)) };
+        let machine = Machine {
+            engine: engine()?,
+            long: LongLane::new()?,
+            places: Arc::new(Semaphore::new(PLACES as usize)),
+        };
         Ok(MACHINE.get_or_init(|| machine))
     }
 

@@ -5,10 +5,10 @@
 //! instructions and a bounded time; a JSON Schema likewise. What goes wrong in there stays in there.
 //!
 //! - [`Sandbox`] is the [`Renderer`](px0_core::render::Renderer); [`RenderSettings`] are its limits;
-//! - `template` and `schema` speak the interfaces of `wit/` with the guests of `guest/` and `schema-guest/`;
+//! - `guests` are the engines and their instances; `template` and `schema` speak the interfaces of `wit/` with the guests of `guest/` and `schema-guest/`;
 //! - `pool` keeps instances warm, one version of one tenant's prompt each;
-//! - `turn` runs calls in turns, `tenants` says how many at once, `guard` watches over memory, `stop`
-//!   tells why a call was ended;
+//! - `lane` is where calls run, short and long ones apart, `turn` runs them in slices, `tenants` says how many at once, `guard`
+//!   watches over memory, `stop` tells why a call was ended;
 //! - `engine` configures WebAssembly, `code` keeps compiled code between starts, `background` makes
 //!   what is not needed at once.
 
@@ -16,6 +16,8 @@ mod background;
 mod code;
 mod engine;
 mod guard;
+mod guests;
+mod lane;
 mod pool;
 mod sandbox;
 mod schema;

@@ -1,38 +1,26 @@
 //! The sandbox: [`Renderer`] by WebAssembly.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-};
+use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use px0_core::{
     ids::OrgId,
     render::{EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef},
 };
-use px0_document::{Tag, Tape};
-use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{Engine, Error, component::Component};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+use wasmtime::Error;
 
 use crate::{
-    Isolation, RenderSettings, Stats,
-    background::Background,
-    code,
+    RenderSettings, Stats,
     engine::Machine,
-    pool::Pool,
-    schema::{self, SchemaEngine},
-    stop::{Stop, TOO_DEEP},
-    template::{Failed, TemplateEngine, TemplateInstance, refusal},
+    guests::{Guests, NoAnswer},
+    lane::Lane,
+    stop::IN_THE_WRONG_LANE,
     tenants::{Share, Tenants},
 };
 
-/// The guests, built by the build script.
-const MINIJINJA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/minijinja.wasm"));
-const SCHEMA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schema.wasm"));
+/// From this many bytes on, variables take longer to read than most renders take.
+const LARGE: usize = 64 * 1024;
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -53,23 +41,9 @@ impl From<Error> for SandboxError {
 
 /// Checks and renders templates in WebAssembly, each tenant's apart from every other's.
 pub struct Sandbox {
-    settings: Arc<RenderSettings>,
+    guests: Arc<Guests>,
     machine: &'static Machine,
-    engines: BTreeMap<EngineName, TemplateEngine>,
-    /// Made in the background: most renders have no schema, and its guest takes longest to compile.
-    schema: Background<SchemaEngine>,
-    pool: Pool,
     tenants: Tenants,
-    origins: Arc<Origins>,
-    renders: AtomicU64,
-    fuel: AtomicU64,
-}
-
-/// Where the guests' code came from.
-#[derive(Default)]
-struct Origins {
-    compiled: AtomicUsize,
-    cached: AtomicUsize,
 }
 
 impl Sandbox {
@@ -85,109 +59,85 @@ impl Sandbox {
             return Err(SandboxError::Settings(problem));
         }
         let machine = Machine::get()?;
-        let engine = &machine.engine;
-        let origins = Arc::new(Origins::default());
-        let schema = {
-            let (engine, origins, folder) =
-                (engine.clone(), origins.clone(), settings.cache_dir.clone());
-            Background::new("px0-schema-guest", move || {
-                let component = origins.component(&engine, "schema", SCHEMA, folder.as_deref());
-                component
-                    .and_then(|component| SchemaEngine::new(&engine, &component))
-                    .map_err(|error| format!("{error:#}"))
-            })
-        };
-        let minijinja =
-            origins.component(&engine, "minijinja", MINIJINJA, settings.cache_dir.as_deref())?;
-        let minijinja = TemplateEngine::new(&engine, &minijinja)?;
-        Ok(Self {
-            engines: BTreeMap::from([(EngineName::default(), minijinja)]),
-            schema: schema.map_err(|error| SandboxError::Engine(error.to_string()))?,
-            pool: Pool::new(settings.pool_memory, settings.kept_per_version()),
-            tenants: Tenants::new(settings.concurrent_per_tenant, settings.long_renders()),
-            origins,
-            renders: AtomicU64::new(0),
-            fuel: AtomicU64::new(0),
-            machine,
-            settings: Arc::new(settings),
-        })
+        let tenants = Tenants::new(settings.concurrent_per_tenant, settings.long_renders());
+        Ok(Self { guests: Arc::new(Guests::new(machine, settings)?), machine, tenants })
     }
 
     /// The figures of this moment.
     pub fn stats(&self) -> Stats {
-        Stats {
-            pool: self.pool.stats(),
-            renders: self.renders.load(Ordering::Relaxed),
-            fuel: self.fuel.load(Ordering::Relaxed),
-            compiled: self.origins.compiled.load(Ordering::Relaxed),
-            cached: self.origins.cached.load(Ordering::Relaxed),
-        }
+        self.guests.stats()
     }
 
-    /// An instance that has `template`: a warm one, or a new one.
-    async fn instance(
-        &self,
-        template: &TemplateRef,
-        share: &Share,
-    ) -> Result<TemplateInstance, RenderError> {
-        if self.settings.isolation == Isolation::Version
-            && let Some(instance) = self.pool.take(template)
-        {
-            return Ok(instance);
-        }
-        let engine = self.engine(&template.engine).map_err(RenderError::Internal)?;
-        let internal = |error: Error| RenderError::Internal(format!("{error:#}"));
-        let place = self.place().await.map_err(internal)?;
-        let mut instance = engine.instance(self.settings.clone(), place).await.map_err(internal)?;
-        match instance.compile(&template.source, &share.long).await {
-            Ok(Ok(())) => Ok(instance),
-            Ok(Err(error)) => Err(RenderError::Execution(error)),
-            Err(stop) => Err(stop.into()),
-        }
-    }
-
-    /// A place for a new instance.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        self.machine.place(|| self.pool.make_room()).await
-    }
-
-    fn engine(&self, name: &EngineName) -> Result<&TemplateEngine, String> {
-        self.engines.get(name).ok_or_else(|| format!("there is no template engine called {name}"))
+    /// A call of `tenant`, as soon as it may have one more.
+    async fn call(&self, tenant: OrgId) -> Result<Call<'_>, String> {
+        let share = self.tenants.share(tenant);
+        let permit = share.calls.clone().acquire_owned().await.map_err(closed)?;
+        Ok(Call { sandbox: self, share, permit })
     }
 }
 
-impl Origins {
-    /// The component `guest`, compiled or from `folder`, counted.
-    fn component(
-        &self,
-        engine: &Engine,
-        name: &str,
-        guest: &[u8],
-        folder: Option<&Path>,
-    ) -> Result<Component, Error> {
-        let (component, compiled) = code::component(engine, name, guest, folder)?;
-        let count = if compiled { &self.compiled } else { &self.cached };
-        count.fetch_add(1, Ordering::Relaxed);
-        Ok(component)
+/// Nobody closes the semaphores.
+fn closed(error: AcquireError) -> String {
+    error.to_string()
+}
+
+/// A call that its tenant may make.
+struct Call<'s> {
+    sandbox: &'s Sandbox,
+    share: Arc<Share>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Call<'_> {
+    /// Makes the call in the long lane, as soon as its tenant may have one more there.
+    ///
+    /// It keeps its permits until it ends, also when nobody waits for it any more: closed connections buy nothing.
+    async fn long<T, E, F>(self, call: impl FnOnce(Arc<Guests>) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, NoAnswer<E>>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Broken> + Send + 'static,
+    {
+        let long =
+            self.share.long.clone().acquire_owned().await.map_err(|error| Broken(closed(error)))?;
+        let (call, permit) = (call(self.sandbox.guests.clone()), self.permit);
+        let ended = self.sandbox.machine.long.run(async move {
+            let _permits = (permit, long);
+            call.await
+        });
+        match ended.await.map_err(Broken)? {
+            Ok(answer) => Ok(answer),
+            Err(NoAnswer::Failed(error)) => Err(error),
+            Err(NoAnswer::Long) => Err(Broken(IN_THE_WRONG_LANE.to_owned()).into()),
+        }
     }
 }
 
-/// From this many bytes on, variables take longer to read than most renders take.
-const LARGE: usize = 64 * 1024;
+/// The sandbox itself failed; the text is for the log.
+struct Broken(String);
 
-/// Reads the variables, which must be a JSON object.
-fn document(variables: &str) -> Result<Tape, RenderError> {
-    let tape = Tape::read(variables).map_err(RenderError::Variables)?;
-    match tape.root().tag() {
-        Tag::Object => Ok(tape),
-        _ => Err(RenderError::Variables("the variables must be a JSON object".to_owned())),
+impl From<Broken> for String {
+    fn from(Broken(why): Broken) -> Self {
+        why
+    }
+}
+
+impl From<Broken> for RenderError {
+    fn from(Broken(why): Broken) -> Self {
+        Self::Internal(why)
+    }
+}
+
+impl From<Broken> for SchemaError {
+    fn from(Broken(why): Broken) -> Self {
+        Self::Internal(why)
     }
 }
 
 #[async_trait]
 impl Renderer for Sandbox {
     fn engines(&self) -> Vec<EngineName> {
-        self.engines.keys().cloned().collect()
+        self.guests.names()
     }
 
     async fn check(
@@ -196,57 +146,44 @@ impl Renderer for Sandbox {
         engine: &EngineName,
         source: &str,
     ) -> Result<Result<(), TemplateError>, String> {
-        let share = self.tenants.share(tenant);
-        let _call = share.calls.acquire().await.map_err(|error| error.to_string())?;
-        let engine = self.engine(engine)?;
-        let place = self.place().await.map_err(|error| format!("{error:#}"))?;
-        let instance = engine.instance(self.settings.clone(), place).await;
-        let mut instance = instance.map_err(|error| format!("{error:#}"))?;
-        match instance.compile(source, &share.long).await {
+        let call = self.call(tenant).await?;
+        match self.guests.check(Lane::Short, engine, source).await {
             Ok(answer) => Ok(answer),
-            Err(Stop::TooDeep) => Ok(Err(refusal(TOO_DEEP))),
-            Err(Stop::Limit(limit)) => {
-                Ok(Err(refusal(format!("template is too complex: it reaches the {limit} limit"))))
+            Err(NoAnswer::Failed(error)) => Err(error),
+            Err(NoAnswer::Long) => {
+                let (engine, source) = (engine.clone(), source.to_owned());
+                call.long(|guests| async move { guests.check(Lane::Long, &engine, &source).await })
+                    .await
             }
-            Err(Stop::Internal(message)) => Err(message),
         }
     }
 
     async fn render(&self, template: &TemplateRef, variables: &str) -> Result<String, RenderError> {
-        let share = self.tenants.share(template.tenant);
-        let call = share.calls.acquire().await;
-        let _call = call.map_err(|error| RenderError::Internal(error.to_string()))?;
+        let call = self.call(template.tenant).await.map_err(Broken)?;
         // Reading is not paid for in fuel. Most take microseconds; a large one is a long call.
-        let long = match variables.len() {
-            0..LARGE => None,
-            _ => share.long.acquire().await.ok(),
-        };
-        let variables = document(variables)?;
-        drop(long);
-        let mut instance = self.instance(template, &share).await?;
-        let answer = match instance.render(variables, &share.long).await {
-            Ok(text) => Ok(text),
-            Err(Failed::Answer(error)) => Err(error),
-            Err(Failed::Stopped(stop)) => {
-                self.pool.discarded();
-                return Err(stop.into());
+        if variables.len() < LARGE && !self.guests.is_long(template.version) {
+            match self.guests.render(Lane::Short, template, variables).await {
+                Ok(text) => return Ok(text),
+                Err(NoAnswer::Failed(error)) => return Err(error),
+                Err(NoAnswer::Long) => {}
             }
-        };
-        self.renders.fetch_add(1, Ordering::Relaxed);
-        self.fuel.fetch_add(instance.fuel_used(), Ordering::Relaxed);
-        if self.settings.isolation == Isolation::Version {
-            self.pool.put(template, instance);
         }
-        answer
+        let (template, variables) = (template.clone(), variables.to_owned());
+        call.long(|guests| async move { guests.render(Lane::Long, &template, &variables).await })
+            .await
     }
 
     async fn check_schema(&self, tenant: OrgId, schema: &str) -> Result<(), SchemaError> {
-        let share = self.tenants.share(tenant);
-        let call = share.calls.acquire().await;
-        let _call = call.map_err(|error| SchemaError::Internal(error.to_string()))?;
-        let checker = self.schema.get().await.map_err(SchemaError::Internal)?;
-        let _place = self.place().await.map_err(schema::internal)?;
-        checker.check(&self.settings, &share.long, schema).await
+        let call = self.call(tenant).await.map_err(Broken)?;
+        match self.guests.check_schema(Lane::Short, schema).await {
+            Ok(()) => Ok(()),
+            Err(NoAnswer::Failed(error)) => Err(error),
+            Err(NoAnswer::Long) => {
+                let schema = schema.to_owned();
+                call.long(|guests| async move { guests.check_schema(Lane::Long, &schema).await })
+                    .await
+            }
+        }
     }
 
     async fn validate(
@@ -255,11 +192,17 @@ impl Renderer for Sandbox {
         schema: &str,
         document: &str,
     ) -> Result<(), SchemaError> {
-        let share = self.tenants.share(tenant);
-        let call = share.calls.acquire().await;
-        let _call = call.map_err(|error| SchemaError::Internal(error.to_string()))?;
-        let checker = self.schema.get().await.map_err(SchemaError::Internal)?;
-        let _place = self.place().await.map_err(schema::internal)?;
-        checker.validate(&self.settings, &share.long, schema, document).await
+        let call = self.call(tenant).await.map_err(Broken)?;
+        match self.guests.validate(Lane::Short, schema, document).await {
+            Ok(()) => Ok(()),
+            Err(NoAnswer::Failed(error)) => Err(error),
+            Err(NoAnswer::Long) => {
+                let (schema, document) = (schema.to_owned(), document.to_owned());
+                call.long(
+                    |guests| async move { guests.validate(Lane::Long, &schema, &document).await },
+                )
+                .await
+            }
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! JSON Schema in the sandbox: the component that implements `json-schema` of `wit/`.
 
 use px0_core::render::{SchemaError, Violation};
-use tokio::sync::Semaphore;
 use wasmtime::{
     Engine, Error, Store,
     component::{Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker},
@@ -10,7 +9,9 @@ use wasmtime::{
 use crate::{
     RenderSettings,
     guard::Guard,
-    stop::Stop,
+    guests::NoAnswer,
+    lane::Lane,
+    stop::{IN_THE_WRONG_LANE, Stop},
     turn::{self, Ended, SLICE},
 };
 
@@ -67,16 +68,16 @@ impl SchemaEngine {
     pub(crate) async fn check(
         &self,
         settings: &RenderSettings,
-        long: &Semaphore,
+        lane: Lane,
         schema: &str,
-    ) -> Result<(), SchemaError> {
-        let mut store = self.store(settings)?;
+    ) -> Result<(), NoAnswer<SchemaError>> {
+        let mut store = self.store(settings).map_err(internal)?;
         let instance = self.pre.instantiate_async(&mut store).await.map_err(internal)?;
         let check = instance
             .get_typed_func::<(String,), Answer>(&mut store, &self.check)
             .map_err(internal)?;
         let call = check.call_async(&mut store, (schema.to_owned(),));
-        let ended = turn::run(call, 2 * settings.deadline(), long).await;
+        let ended = turn::run(call, 2 * settings.deadline(), lane).await;
         answer(ended, store.data())
     }
 
@@ -84,56 +85,59 @@ impl SchemaEngine {
     pub(crate) async fn validate(
         &self,
         settings: &RenderSettings,
-        long: &Semaphore,
+        lane: Lane,
         schema: &str,
         document: &str,
-    ) -> Result<(), SchemaError> {
-        let mut store = self.store(settings)?;
+    ) -> Result<(), NoAnswer<SchemaError>> {
+        let mut store = self.store(settings).map_err(internal)?;
         let instance = self.pre.instantiate_async(&mut store).await.map_err(internal)?;
         let validate = instance
             .get_typed_func::<(String, String), Answer>(&mut store, &self.validate)
             .map_err(internal)?;
         let call = validate.call_async(&mut store, (schema.to_owned(), document.to_owned()));
-        let ended = turn::run(call, 2 * settings.deadline(), long).await;
+        let ended = turn::run(call, 2 * settings.deadline(), lane).await;
         answer(ended, store.data())
     }
 
-    fn store(&self, settings: &RenderSettings) -> Result<Store<Guard>, SchemaError> {
+    fn store(&self, settings: &RenderSettings) -> Result<Store<Guard>, Error> {
         let mut store = Store::new(self.pre.engine(), Guard::new(settings.memory));
         store.limiter(|guard| guard);
-        store.set_fuel(settings.schema_fuel).map_err(internal)?;
-        store.fuel_async_yield_interval(Some(SLICE)).map_err(internal)?;
+        store.set_fuel(settings.schema_fuel)?;
+        store.fuel_async_yield_interval(Some(SLICE))?;
         store.set_hostcall_fuel(ANSWER);
         Ok(store)
     }
 }
 
-pub(crate) fn internal(error: Error) -> SchemaError {
-    SchemaError::Internal(format!("{error:#}"))
+pub(crate) fn internal(error: Error) -> NoAnswer<SchemaError> {
+    NoAnswer::Failed(SchemaError::Internal(format!("{error:#}")))
 }
 
-fn answer(ended: Result<Answer, Ended>, guard: &Guard) -> Result<(), SchemaError> {
-    let answer = match ended {
-        Ok((answer,)) => answer,
-        Err(Ended::Limit(limit)) => return Err(SchemaError::Limit(limit)),
-        Err(Ended::Failed(error)) => {
-            return Err(match Stop::new(&error, guard.denied()) {
-                Stop::Limit(limit) => SchemaError::Limit(limit),
-                Stop::TooDeep => SchemaError::Schema("schema too deeply nested".into()),
-                Stop::Internal(message) => SchemaError::Internal(message),
-            });
+impl From<Stop> for SchemaError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Limit(limit) => Self::Limit(limit),
+            Stop::TooDeep => Self::Schema("schema too deeply nested".into()),
+            Stop::Internal(message) => Self::Internal(message),
+            Stop::Long => Self::Internal(IN_THE_WRONG_LANE.into()),
         }
-    };
-    answer.map_err(|error| match error {
-        WitSchemaError::Schema(message) => SchemaError::Schema(message),
-        WitSchemaError::Document(message) => {
-            SchemaError::Violations(vec![Violation { path: String::new(), message }])
-        }
-        WitSchemaError::Violations(violations) => SchemaError::Violations(
-            violations
-                .into_iter()
-                .map(|WitViolation { path, message }| Violation { path, message })
-                .collect(),
-        ),
+    }
+}
+
+fn answer(ended: Result<Answer, Ended>, guard: &Guard) -> Result<(), NoAnswer<SchemaError>> {
+    let (answer,) = ended.map_err(|ended| Stop::of(ended, guard.denied()))?;
+    answer.map_err(|error| {
+        NoAnswer::Failed(match error {
+            WitSchemaError::Schema(message) => SchemaError::Schema(message),
+            WitSchemaError::Document(message) => {
+                SchemaError::Violations(vec![Violation { path: String::new(), message }])
+            }
+            WitSchemaError::Violations(violations) => SchemaError::Violations(
+                violations
+                    .into_iter()
+                    .map(|WitViolation { path, message }| Violation { path, message })
+                    .collect(),
+            ),
+        })
     })
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use crate::engine::MAX_MEMORY;
+use crate::{engine::MAX_MEMORY, lane};
 
 /// How far apart renders are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -81,7 +81,7 @@ impl RenderSettings {
 
     /// Long renders of one tenant at the same time.
     pub(crate) fn long_renders(&self) -> usize {
-        self.long_per_tenant.unwrap_or_else(|| cores() / 2).max(1)
+        self.long_per_tenant.unwrap_or_else(lane::threads).max(1)
     }
 
     /// What is wrong with the settings, if anything.
@@ -128,6 +128,7 @@ impl Default for RenderSettings {
     }
 }
 
-fn cores() -> usize {
+/// The cores of this machine.
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }

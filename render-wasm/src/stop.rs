@@ -3,12 +3,19 @@
 use px0_core::render::Limit;
 use wasmtime::{Error, Trap};
 
+use crate::turn::Ended;
+
 /// What a template is told that is nested too deeply for the guest's stack.
 pub(crate) const TOO_DEEP: &str = "template too deeply nested";
+
+/// What the log is told if a call is ever found to be long where that makes no difference.
+pub(crate) const IN_THE_WRONG_LANE: &str = "a long call was not made again in the long lane";
 
 /// Why a call into a guest ended without an answer. Its instance is never used again.
 #[derive(Debug)]
 pub(crate) enum Stop {
+    /// It is not a short call, and was in the short lane.
+    Long,
     /// It ran into one of its limits.
     Limit(Limit),
     /// It ran out of stack: what it was given is nested too deeply.
@@ -18,8 +25,16 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
-    /// What `error` means, given whether memory was `denied`.
-    pub(crate) fn new(error: &Error, denied: bool) -> Self {
+    /// Why a call `ended`, given whether memory was `denied`.
+    pub(crate) fn of(ended: Ended, denied: bool) -> Self {
+        match ended {
+            Ended::Long => Self::Long,
+            Ended::Limit(limit) => Self::Limit(limit),
+            Ended::Failed(error) => Self::by(&error, denied),
+        }
+    }
+
+    fn by(error: &Error, denied: bool) -> Self {
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => Self::Limit(Limit::Fuel),
             // An allocation that fails ends in `unreachable`, like any other crash.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use px0_core::render::{Limit, RenderError, TemplateError};
 use px0_document::Tape;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{
     Engine, Error, Store,
     component::{
@@ -15,7 +15,8 @@ use wasmtime::{
 use crate::{
     RenderSettings,
     guard::Guard,
-    stop::{Stop, TOO_DEEP},
+    lane::Lane,
+    stop::{IN_THE_WRONG_LANE, Stop, TOO_DEEP},
     turn::{self, Ended, SLICE},
 };
 
@@ -150,16 +151,21 @@ impl TemplateInstance {
         self.fuel.saturating_sub(self.store.get_fuel().unwrap_or(self.fuel))
     }
 
+    /// Whether the last render would have been a short one.
+    pub(crate) fn was_short(&self) -> bool {
+        self.fuel_used() <= turn::SHORT_FUEL
+    }
+
     /// Gives the instance its template. After an error of either kind it must not be used again.
     pub(crate) async fn compile(
         &mut self,
         source: &str,
-        long: &Semaphore,
+        lane: Lane,
     ) -> Result<Result<(), TemplateError>, Stop> {
         let deadline = 2 * self.settings.deadline();
         let (store, compile) = (&mut self.store, &self.compile);
         let call = compile.call_async(&mut *store, (source.to_owned(),));
-        let ended = turn::run(call, deadline, long).await;
+        let ended = turn::run(call, deadline, lane).await;
         match ended {
             Ok((answer,)) => Ok(answer.map_err(TemplateError::from)),
             Err(ended) => Err(self.stop(ended)),
@@ -167,11 +173,7 @@ impl TemplateInstance {
     }
 
     /// Renders its template.
-    pub(crate) async fn render(
-        &mut self,
-        variables: Tape,
-        long: &Semaphore,
-    ) -> Result<String, Failed> {
+    pub(crate) async fn render(&mut self, variables: Tape, lane: Lane) -> Result<String, Failed> {
         self.renders += 1;
         let settings = &self.settings;
         let fuel = settings.fuel + settings.fuel_per_variable_byte * variables.text.len() as u64;
@@ -184,7 +186,7 @@ impl TemplateInstance {
         let document = WitDocument { text, side, nodes, root };
         let parameters = (document, u32::try_from(output).unwrap_or(u32::MAX));
         let call = self.render.call_async(&mut self.store, parameters);
-        let ended = turn::run(call, deadline, long).await;
+        let ended = turn::run(call, deadline, lane).await;
         let (answer,) = match ended {
             Ok(answer) => answer,
             Err(ended) => return Err(Failed::Stopped(self.stop(ended))),
@@ -199,10 +201,7 @@ impl TemplateInstance {
     }
 
     fn stop(&self, ended: Ended) -> Stop {
-        match ended {
-            Ended::Limit(limit) => Stop::Limit(limit),
-            Ended::Failed(error) => Stop::new(&error, self.store.data().denied()),
-        }
+        Stop::of(ended, self.store.data().denied())
     }
 }
 
@@ -229,6 +228,7 @@ impl From<Stop> for RenderError {
             Stop::Limit(limit) => Self::Limit(limit),
             Stop::TooDeep => Self::Execution(refusal(TOO_DEEP)),
             Stop::Internal(message) => Self::Internal(message),
+            Stop::Long => Self::Internal(IN_THE_WRONG_LANE.into()),
         }
     }
 }

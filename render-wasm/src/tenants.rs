@@ -13,9 +13,9 @@ const REMEMBERED: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Share {
     /// Permits for calls of any length.
-    pub(crate) calls: Semaphore,
+    pub(crate) calls: Arc<Semaphore>,
     /// Permits for long calls.
-    pub(crate) long: Semaphore,
+    pub(crate) long: Arc<Semaphore>,
 }
 
 /// The shares of all tenants: of renders, of checks and of schemas alike.
@@ -48,5 +48,5 @@ impl Tenants {
 }
 
 fn share(calls: usize, long: usize) -> Share {
-    Share { calls: Semaphore::new(calls), long: Semaphore::new(long) }
+    Share { calls: Arc::new(Semaphore::new(calls)), long: Arc::new(Semaphore::new(long)) }
 }

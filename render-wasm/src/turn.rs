@@ -1,46 +1,60 @@
-//! Runs calls into guests in turns, so that long ones do not hold up a worker thread.
+//! Runs calls into guests in slices, so that none holds up a thread for long.
 //!
-//! A guest gives up control after every [`SLICE`] of fuel. Nearly always it is resumed at once; once
-//! it has run for a [`TURN`] it goes to the end of the worker's queue, and from then on it needs one
-//! of its tenant's few permits for long calls. Past its deadline it is not resumed at all.
+//! A guest gives up control after every [`SLICE`] of fuel. In the short lane it is resumed at once, a few times; what is not
+//! over then is a long call. In the long lane it is resumed until its [`TURN`] is over and goes to the end of the queue then.
+//! Past its deadline it is not resumed at all.
 
 use std::{
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use px0_core::render::Limit;
-use tokio::sync::Semaphore;
 use wasmtime::Error;
+
+use crate::lane::Lane;
 
 /// Fuel between two looks at the clock: about 25 µs, which costs less than one part in a hundred.
 pub(crate) const SLICE: u64 = 100_000;
 
-/// How long a call runs before others have their turn. Honest renders are done in less.
+/// Slices of a short call. They are counted, not timed: a thread that the system held up in between ran no longer for it.
+const SHORT: u32 = 8;
+
+/// Fuel of a short call.
+pub(crate) const SHORT_FUEL: u64 = SHORT as u64 * SLICE;
+
+/// How long a long call runs before others have their turn.
 const TURN: Duration = Duration::from_micros(250);
 
 /// Why a call was not finished.
 #[derive(Debug)]
 pub(crate) enum Ended {
+    /// It is not a short one.
+    Long,
     /// It was over its time.
     Limit(Limit),
     /// The guest stopped.
     Failed(Error),
 }
 
-/// Runs `call` to its end, or until it has run for `deadline`.
-///
-/// `long` are the permits for long calls. Time spent waiting for one does not count.
+/// Runs `call` to its end, or until it has run for `deadline`, or is too long for its `lane`.
 pub(crate) async fn run<T>(
     call: impl Future<Output = Result<T, Error>>,
     deadline: Duration,
-    long: &Semaphore,
+    lane: Lane,
 ) -> Result<T, Ended> {
     let mut call = pin!(call);
+    if lane == Lane::Short {
+        for _ in 0..SHORT {
+            if let Poll::Ready(answer) = resume(&mut call) {
+                return answer.map_err(Ended::Failed);
+            }
+        }
+        return Err(Ended::Long);
+    }
     let mut spent = Duration::ZERO;
-    let mut permit = None;
     loop {
         match turn(&mut call, deadline.saturating_sub(spent)) {
             Turn::Done(answer) => return answer.map_err(Ended::Failed),
@@ -48,10 +62,6 @@ pub(crate) async fn run<T>(
         }
         if spent >= deadline {
             return Err(Ended::Limit(Limit::Time));
-        }
-        if permit.is_none() {
-            // Nobody closes the semaphore; if somebody did, going on without a permit does no harm.
-            permit = long.acquire().await.ok();
         }
         tokio::task::yield_now().await;
     }
@@ -63,21 +73,39 @@ enum Turn<T> {
 }
 
 /// Resumes `call` for one turn, or for what is `left` of its time.
-fn turn<T>(
-    call: &mut std::pin::Pin<&mut impl Future<Output = Result<T, Error>>>,
-    left: Duration,
-) -> Turn<T> {
-    let start = Instant::now();
-    // Guests import nothing, so a call is only ever pending because its slice is used up: there is
-    // nothing that could wake it, and it can always go on.
-    let mut context = Context::from_waker(Waker::noop());
+fn turn<T>(call: &mut Pin<&mut impl Future<Output = Result<T, Error>>>, left: Duration) -> Turn<T> {
+    let start = ran();
     loop {
-        if let Poll::Ready(answer) = call.as_mut().poll(&mut context) {
+        if let Poll::Ready(answer) = resume(call) {
             return Turn::Done(answer);
         }
-        let ran = start.elapsed();
+        let ran = ran().saturating_sub(start);
         if ran >= TURN || ran >= left {
             return Turn::Unfinished(ran);
         }
     }
+}
+
+/// Resumes `call` for a slice.
+///
+/// Guests import nothing, so a call is only ever pending because its slice is used up: there is nothing that could wake it,
+/// and it can always go on.
+fn resume<F: Future>(call: &mut Pin<&mut F>) -> Poll<F::Output> {
+    call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// For how long this thread has run, which is less than the time that has passed: others may have been given the core.
+#[cfg(target_os = "linux")]
+fn ran() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+/// For how long this process has run.
+#[cfg(not(target_os = "linux"))]
+fn ran() -> Duration {
+    use std::{sync::LazyLock, time::Instant};
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }
