@@ -190,8 +190,8 @@ impl Cache {
     }
 
     /// Keeps what was resolved after `note` was taken.
-    pub fn keep_resolved(&self, note: Note, question: Question, resolved: Resolved) {
-        self.resolved.insert(question, Noted { copy: Arc::new(resolved), note });
+    pub fn keep_resolved(&self, note: Note, question: Question, resolved: Arc<Resolved>) {
+        self.resolved.insert(question, Noted { copy: resolved, note });
     }
 }
 

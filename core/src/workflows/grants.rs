@@ -1,11 +1,12 @@
 //! Permissions that were given: the only way to a workflow that acts on something.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use serde_json::json;
 
 use crate::{
     access::{Needs, Operation},
+    cache::Resolved,
     caller::Caller,
     clock::Timestamp,
     error::{Code, Error, Result},
@@ -270,23 +271,19 @@ impl Px0 {
         prompt: &PromptRef,
         team: Option<TeamId>,
         selector: Option<&Selector>,
-    ) -> Result<Grant<OnVersion>> {
+    ) -> Result<Grant<Arc<Resolved>>> {
         // A word that can name no version is not found like any other, after its prompt is.
         let asked = selector.unwrap_or(&Selector::Number(0));
         let question = (caller.reach(), prompt.clone(), asked.clone());
         if let Some(copy) = self.cache.resolved(&question) {
-            let (found, version) = &*copy;
+            let (found, _) = &*copy;
             if team.is_none_or(|team| team == found.prompt.team_id) {
                 may_on_prompt(&caller, operation, found)?;
-                let on = OnVersion { found: found.clone(), version: version.clone() };
-                return Ok(Grant { caller, on });
+                return Ok(Grant { caller, on: copy });
             }
         }
         let note = self.cache.before_resolving(&caller.orgs());
         let (found, version) = self.store.resolve(&question.0, prompt, asked).await?;
-        if let (Some(note), [found], Some(version)) = (note, found.as_slice(), &version) {
-            self.cache.keep_resolved(note, question, (found.clone(), version.clone()));
-        }
         let several = found.len() > 1;
         let found = only(found, team)?;
         let version =
@@ -297,8 +294,15 @@ impl Px0 {
             }
             _ => Thing::Version.into(),
         })?;
-        may_on_prompt(&caller, operation, &found)?;
-        Ok(Grant { caller, on: OnVersion { found, version } })
+        let on = Arc::new((found, version));
+        // Without the team, several are ambiguous: only the one of a kind is the answer to the question.
+        if let Some(note) = note
+            && !several
+        {
+            self.cache.keep_resolved(note, question, on.clone());
+        }
+        may_on_prompt(&caller, operation, &on.0)?;
+        Ok(Grant { caller, on })
     }
 }
 

@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::{
+    cache::Resolved,
     error::{Code, Error, Result},
     render::{RenderError, SchemaError, TemplateRef},
-    workflows::{Grant, OnVersion, Px0, versions::located},
+    workflows::{Grant, Px0, versions::located},
 };
 
 /// A rendered version.
@@ -19,18 +22,19 @@ impl Px0 {
     /// # Errors
     /// [`Code::TooLarge`], [`Code::InvalidField`]; [`Code::InvalidVariables`], [`Code::MissingVariables`], [`Code::ExecutionFailed`],
     /// [`Code::RenderLimit`].
-    pub async fn render(&self, on: &Grant<OnVersion>, variables: &str) -> Result<Rendered> {
+    pub async fn render(&self, on: &Grant<Arc<Resolved>>, variables: &str) -> Result<Rendered> {
         self.check_variables(variables)?;
-        let body = &on.version.body;
+        let (found, version) = &***on;
+        let body = &version.body;
         if let Some(schema) = &body.variables_schema {
             self.renderer
-                .validate(on.found.org, schema.as_str(), variables)
+                .validate(found.org, schema.as_str(), variables)
                 .await
                 .map_err(broken_schema)?;
         }
         let template = TemplateRef {
-            tenant: on.found.org,
-            version: on.version.id,
+            tenant: found.org,
+            version: version.id,
             engine: body.engine.clone(),
             source: body.template.clone(),
         };

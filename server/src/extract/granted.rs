@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use axum::{extract::FromRequestParts, http::request::Parts};
 use px0_core::{
     TagName,
     access::Operation,
+    cache::Resolved,
     caller::Caller,
     error::Result,
     ids::UserId,
@@ -129,7 +132,7 @@ impl Named for (Found, TagName) {
 }
 
 /// A version to render: found, with its prompt, in one read of the store.
-pub(crate) struct ToRender(pub Grant<OnVersion>);
+pub(crate) struct ToRender(pub Grant<Arc<Resolved>>);
 
 impl FromRequestParts<App> for ToRender {
     type Rejection = ApiError;

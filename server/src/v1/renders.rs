@@ -34,13 +34,13 @@ impl FromFields for Variables {
 
 /// What an answer says besides the text.
 #[derive(Serialize)]
-struct About {
+struct About<'a> {
     version: u32,
-    slug: Slug,
-    tags: Vec<TagName>,
-    model: Option<ModelName>,
-    model_params: Option<JsonText>,
-    engine: EngineName,
+    slug: &'a Slug,
+    tags: &'a [TagName],
+    model: Option<&'a ModelName>,
+    model_params: Option<&'a JsonText>,
+    engine: &'a EngineName,
 }
 
 pub(crate) async fn live(state: State<App>, on: ToRender, variables: Body<Variables>) -> Response {
@@ -65,15 +65,15 @@ async fn render(
     let text = app.px0.render(&on, variables.as_str()).await;
     let ms = started.elapsed().as_secs_f64() * 1e3;
     let answer = text.map_err(ApiError::from).and_then(|text| {
-        let on = on.into_inner();
-        let body = on.version.body;
+        let (found, version) = &**on;
+        let body = &version.body;
         let about = About {
-            version: on.version.number,
-            slug: on.found.prompt.slug,
-            tags: on.version.tags,
-            model: body.model,
-            model_params: body.model_params,
-            engine: body.engine,
+            version: version.number,
+            slug: &found.prompt.slug,
+            tags: &version.tags,
+            model: body.model.as_ref(),
+            model_params: body.model_params.as_ref(),
+            engine: &body.engine,
         };
         Ok(rendered(&text.text, &about).map_err(px0_core::Error::internal)?)
     });

@@ -63,7 +63,7 @@ impl Copies {
                     }
                     (None, Some(note)) => {
                         if let Some(fresh) = fresh {
-                            cache.keep_resolved(note, question, fresh);
+                            cache.keep_resolved(note, question, Arc::new(fresh));
                         }
                     }
                     _ => {}
