@@ -56,8 +56,8 @@ pub struct RenderSettings {
     /// Renders of one tenant that may be under way at the same time; others of the same tenant wait.
     /// Each may hold up to `memory`, so this bounds what one tenant can make the process hold.
     pub concurrent_per_tenant: usize,
-    /// Of those, how many may be long ones at the same time (longer than 250 µs). None: half of the
-    /// cores, so that a tenant of endless loops leaves room for the others.
+    /// Of those, how many may be long ones at the same time (more than 800,000 instructions). None: half of
+    /// the cores, so that a tenant of endless loops leaves room for the others.
     pub long_per_tenant: Option<usize>,
     /// The folder that keeps the guests' compiled code, so that a second start need not compile.
     /// It belongs to this process alone (mode 0700). None: compile at every start.
