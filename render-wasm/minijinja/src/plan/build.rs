@@ -194,8 +194,14 @@ impl Builder {
                     _ => operation(Operator::Neg, vec![self.expr(&e.expr)?]),
                 },
             },
-            E::BinOp(e) => self.binary(e)?,
+            E::BinOp(e) => match folded(expr) {
+                Some(value) => constant(value),
+                None => self.binary(e)?,
+            },
             E::Compare(e) => {
+                if let Some(value) = folded(expr) {
+                    return Ok(constant(value));
+                }
                 let others = e.ops.iter().map(|op| Ok((relation(op.op), self.expr(&op.expr)?)));
                 let others = others.collect::<Planned<_>>()?;
                 Expr::Compare { first: self.boxed(&e.expr)?, others }
@@ -225,12 +231,23 @@ impl Builder {
             }
             E::Call(e) => self.call(e)?,
             E::List(e) => {
-                Expr::List(e.items.iter().map(|item| self.expr(item)).collect::<Planned<_>>()?)
+                let items = e.items.iter().map(|item| self.expr(item));
+                let items = items.collect::<Planned<Box<[_]>>>()?;
+                match items.iter().map(constant_of).collect::<Option<Vec<_>>>() {
+                    Some(values) => Expr::Const(Value::from(values)),
+                    None => Expr::List(items),
+                }
             }
             E::Map(e) => {
                 let pairs = e.keys.iter().zip(&e.values);
                 let pairs = pairs.map(|(key, value)| Ok((self.expr(key)?, self.expr(value)?)));
-                Expr::Map(pairs.collect::<Planned<_>>()?)
+                let pairs = pairs.collect::<Planned<Box<[_]>>>()?;
+                let values =
+                    pairs.iter().map(|(key, value)| constant_of(key).zip(constant_of(value)));
+                match values.collect::<Option<Vec<_>>>() {
+                    Some(values) => Expr::Const(Value::from_pairs(values)),
+                    None => Expr::Map(pairs),
+                }
             }
             E::Tuple(_) => return Err(Declined),
         })
@@ -384,6 +401,40 @@ fn constant(value: Value) -> Expr {
         ValueKind::Bool => Expr::Bool(value.is_true()),
         _ => Expr::Const(value),
     }
+}
+
+/// The value of a constant.
+fn constant_of(expr: &Expr) -> Option<Value> {
+    Some(match expr {
+        Expr::Text(text) => Value::from(&**text),
+        Expr::Int(number) => Value::from(*number),
+        Expr::Bool(is) => Value::from(*is),
+        Expr::Const(value) => value.clone(),
+        _ => return None,
+    })
+}
+
+/// What minijinja computes beforehand, if `expr` is a small one of constants.
+fn folded(expr: &E<'static>) -> Option<Value> {
+    // Folding looks at all that is inside, so doing it at each level of a long chain would take for ever.
+    let mut few = 16;
+    of_constants(expr, &mut few).then(|| expr.as_const()).flatten()
+}
+
+/// Whether there are only constants in `expr`, and fewer than `few`.
+fn of_constants(expr: &E<'static>, few: &mut usize) -> bool {
+    *few = few.saturating_sub(1);
+    *few > 0
+        && match expr {
+            E::Const(_) => true,
+            E::List(e) => e.items.iter().all(|item| of_constants(item, few)),
+            E::UnaryOp(e) => of_constants(&e.expr, few),
+            E::BinOp(e) => of_constants(&e.left, few) && of_constants(&e.right, few),
+            E::Compare(e) => {
+                of_constants(&e.expr, few) && e.ops.iter().all(|op| of_constants(&op.expr, few))
+            }
+            _ => false,
+        }
 }
 
 fn operation(operator: Operator, args: Vec<Expr>) -> Expr {
