@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Config, Enabled, Engine, Error, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
@@ -45,6 +46,9 @@ impl Machine {
     /// This computer cannot run the guests.
     pub(crate) fn get() -> Result<&'static Machine, Error> {
         static MACHINE: OnceLock<Machine> = OnceLock::new();
+        static MAKING: Mutex<()> = Mutex::new(());
+        // One at a time: the threads of a second one could not be ended everywhere.
+        let _making = MAKING.lock();
         if let Some(machine) = MACHINE.get() {
             return Ok(machine);
         }
@@ -56,8 +60,14 @@ impl Machine {
         Ok(MACHINE.get_or_init(|| machine))
     }
 
-    /// A place for an instance, which keeps it for as long as it lives. When all are taken, `make_room` is asked to drop an
-    /// idle instance, and whoever waited longest has the next one: every running instance ends by its deadline.
+    /// Whether there are places that nobody has.
+    pub(crate) fn has_places(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
+    /// A place for an instance, which keeps it for as long as it lives. When all are taken, `make_room` is asked to drop
+    /// idle ones, and whoever waited longest has the next one: every running instance ends by its deadline, and none is kept
+    /// while [`Machine::has_places`] says no.
     pub(crate) async fn place(&self, make_room: impl Fn()) -> Result<OwnedSemaphorePermit, Error> {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Ok(place);

@@ -1,7 +1,7 @@
 //! The guests and their instances: what runs in a lane.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{
         Arc,
@@ -37,6 +37,9 @@ const SCHEMA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schema.wasm"));
 /// How many versions with long renders are remembered. When there are more, all are found out anew.
 const REMEMBERED: usize = 4096;
 
+/// So many short renders in a row, and a version is taken for a short one again: changing lanes costs a warm instance.
+const SHORT_ONES: u32 = 16;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum NoAnswer<E> {
@@ -66,8 +69,8 @@ pub(crate) struct Guests {
     origins: Arc<Origins>,
     renders: AtomicU64,
     fuel: AtomicU64,
-    /// Versions whose last render was a long one: the next probably is, too.
-    long: Mutex<HashSet<VersionId>>,
+    /// Versions that had a long render, with how many short ones in a row make them short again.
+    long: Mutex<HashMap<VersionId, u32>>,
 }
 
 /// Where the guests' code came from.
@@ -126,21 +129,27 @@ impl Guests {
         }
     }
 
-    /// Whether the last render of `version` was a long one.
+    /// Whether renders of `version` are long ones.
     pub(crate) fn is_long(&self, version: VersionId) -> bool {
-        self.long.lock().contains(&version)
+        self.long.lock().contains_key(&version)
     }
 
-    fn remember(&self, version: VersionId, is_long: bool) {
+    fn was_long(&self, version: VersionId) {
         let mut long = self.long.lock();
-        if !is_long {
-            long.remove(&version);
-            return;
-        }
         if long.len() >= REMEMBERED {
             long.clear();
         }
-        long.insert(version);
+        long.insert(version, SHORT_ONES);
+    }
+
+    fn was_short(&self, version: VersionId) {
+        let mut long = self.long.lock();
+        if let Some(left) = long.get_mut(&version) {
+            *left -= 1;
+            if *left == 0 {
+                long.remove(&version);
+            }
+        }
     }
 
     /// Checks a template; what is wrong with it is an answer, too.
@@ -178,9 +187,9 @@ impl Guests {
             Ok(text) => Ok(text),
             Err(Failed::Answer(error)) => Err(NoAnswer::Failed(error)),
             Err(Failed::Stopped(stop)) => {
-                self.pool.discarded();
-                if matches!(stop, Stop::Long) {
-                    self.remember(template.version, true);
+                match stop {
+                    Stop::Long => self.was_long(template.version),
+                    _ => self.pool.discarded(),
                 }
                 return Err(stop.into());
             }
@@ -188,9 +197,10 @@ impl Guests {
         self.renders.fetch_add(1, Ordering::Relaxed);
         self.fuel.fetch_add(instance.fuel_used(), Ordering::Relaxed);
         if lane == Lane::Long && instance.was_short() {
-            self.remember(template.version, false);
+            self.was_short(template.version);
         }
-        if self.settings.isolation == Isolation::Version {
+        // While somebody waits for a place, none is kept for later.
+        if self.settings.isolation == Isolation::Version && self.machine.has_places() {
             self.pool.put(template, instance);
         }
         answer
@@ -246,7 +256,12 @@ impl Guests {
         match instance.compile(&template.source, lane).await {
             Ok(Ok(())) => Ok(instance),
             Ok(Err(error)) => Err(NoAnswer::Failed(RenderError::Execution(error))),
-            Err(stop) => Err(stop.into()),
+            Err(stop) => {
+                if matches!(stop, Stop::Long) {
+                    self.was_long(template.version);
+                }
+                Err(stop.into())
+            }
         }
     }
 

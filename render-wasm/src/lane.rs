@@ -28,7 +28,7 @@ const NICENESS: i32 = 15;
 pub(crate) struct LongLane(Runtime);
 
 impl LongLane {
-    /// As many threads as `long_renders` may run at the same time.
+    /// Half as many threads as there are cores.
     pub(crate) fn new() -> std::io::Result<Self> {
         Builder::new_multi_thread()
             .worker_threads(threads())

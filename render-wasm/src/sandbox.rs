@@ -91,25 +91,26 @@ struct Call<'s> {
 impl Call<'_> {
     /// Makes the call in the long lane, as soon as its tenant may have one more there.
     ///
-    /// It keeps its permits until it ends, also when nobody waits for it any more: closed connections buy nothing.
+    /// It waits and runs there on its own and keeps its permits, and its tenant's share, until it ends, also when nobody
+    /// waits for it any more: closed connections buy nothing.
     async fn long<T, E, F>(self, call: impl FnOnce(Arc<Guests>) -> F) -> Result<T, E>
     where
         F: Future<Output = Result<T, NoAnswer<E>>> + Send + 'static,
         T: Send + 'static,
         E: From<Broken> + Send + 'static,
     {
-        let long =
-            self.share.long.clone().acquire_owned().await.map_err(|error| Broken(closed(error)))?;
-        let (call, permit) = (call(self.sandbox.guests.clone()), self.permit);
-        let ended = self.sandbox.machine.long.run(async move {
-            let _permits = (permit, long);
-            call.await
+        let Call { sandbox, share, permit } = self;
+        let call = call(sandbox.guests.clone());
+        let ended = sandbox.machine.long.run(async move {
+            let _permit = permit;
+            let _long = share.long.acquire().await.map_err(|error| Broken(closed(error)))?;
+            match call.await {
+                Ok(answer) => Ok(answer),
+                Err(NoAnswer::Failed(error)) => Err(error),
+                Err(NoAnswer::Long) => Err(Broken(IN_THE_WRONG_LANE.to_owned()).into()),
+            }
         });
-        match ended.await.map_err(Broken)? {
-            Ok(answer) => Ok(answer),
-            Err(NoAnswer::Failed(error)) => Err(error),
-            Err(NoAnswer::Long) => Err(Broken(IN_THE_WRONG_LANE.to_owned()).into()),
-        }
+        ended.await.map_err(Broken)?
     }
 }
 

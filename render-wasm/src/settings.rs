@@ -38,7 +38,8 @@ pub struct RenderSettings {
     /// 1 MiB, read, and a text of 1 MiB.
     pub memory: usize,
     /// Milliseconds of running time for one render: the backstop behind fuel, for a slow machine.
-    /// Waiting for its turn does not count.
+    /// Waiting for its turn does not count, nor does what others run meanwhile: on a machine that is busy with short renders
+    /// a long one may take thirty times as long by the clock.
     pub deadline_ms: u64,
     /// Bytes of text that one render may give.
     pub output: usize,

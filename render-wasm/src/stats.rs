@@ -9,9 +9,9 @@ pub struct PoolStats {
     pub instances: usize,
     /// Bytes that the idle instances are reckoned to hold.
     pub memory: usize,
-    /// Renders that found a warm instance.
+    /// Renders that found a warm instance. A long one that began in the short lane counts for both lanes.
     pub hits: u64,
-    /// Renders that had to make one.
+    /// Renders that had to make one, counted alike.
     pub misses: u64,
     /// Instances that had to make room for others.
     pub evictions: u64,

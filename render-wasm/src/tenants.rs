@@ -15,7 +15,7 @@ pub(crate) struct Share {
     /// Permits for calls of any length.
     pub(crate) calls: Arc<Semaphore>,
     /// Permits for long calls.
-    pub(crate) long: Arc<Semaphore>,
+    pub(crate) long: Semaphore,
 }
 
 /// The shares of all tenants: of renders, of checks and of schemas alike.
@@ -48,5 +48,5 @@ impl Tenants {
 }
 
 fn share(calls: usize, long: usize) -> Share {
-    Share { calls: Arc::new(Semaphore::new(calls)), long: Arc::new(Semaphore::new(long)) }
+    Share { calls: Arc::new(Semaphore::new(calls)), long: Semaphore::new(long) }
 }

@@ -78,6 +78,39 @@ fn fixtures_read_the_same_with_their_own_variables_and_with_those_of_others() {
     assert!(others > 25, "{others}");
 }
 
+#[test]
+fn what_a_plan_once_read_otherwise_it_reads_the_same() {
+    let variables = r#"{"n": null, "s": "text", "u": " ä <b> ", "l": [3, 1], "o": {"a": 1}, "ol": [{"a": 1}], "e": [], "es": ""}"#;
+    for template in [
+        "{% for x in [1,2] %}{{ y|default('n') }}{% set y = x %}{% endfor %}",
+        "{% set y=0 %}{% for x in [1,2] %}{{ y }}{% set y=x %}{% endfor %}{{ y }}",
+        "{% for x in [1,2,3] %}{% if x==2 %}{% set skip=true %}{% endif %}{% if skip is defined %}S{% endif %}{% endfor %}",
+        "{% for x in [1,2] %}{% set c %}{{ c|d('n') }}{{ x }}{% endset %}{{ c }}{% endfor %}",
+        "{% for x in [1,2] %}{% break %}{% else %}E{% endfor %}",
+        "{% for x in [1,2] if x %}{{ x }}{% break %}{% else %}E{% endfor %}",
+        "{% for x in [1,2] %}{% if x == 2 %}{% break %}{% endif %}{{ x }}{% else %}E{% endfor %}",
+        "{{ missing|default(none) }}",
+        "{{ n|d(none, true) }}",
+        "{% set q=none %}{{ missing|default(q) }}",
+        "{{ missing|default({'a':1}.get('zz')) }}",
+        "{% if missing|d(none) is none %}y{% else %}n{% endif %}",
+        "{{ ('<b>'|safe|upper)|escape }}",
+        "{{ (u|escape|trim)|escape }}",
+        "{{ ('<b>'|escape|lower) is safe }}",
+        "{{ range(2)|list }}{% for range in [1] %}{% endfor %}",
+        "{{ dict(a=1) }}{% with dict = 1 %}{% endwith %}",
+        "{{ {1:'a', 1.0:s} }}",
+        "{{ {true:s, 1:'b'} }}",
+        "{{ {1:'a', 1.0:'b'} }}",
+        "{% set q = o %}{{ q is sameas(q) }}",
+        "{% for x in ol %}{{ x is sameas x }}{% endfor %}",
+        "{{ ol|select('sameas', o)|list }}",
+        "{{ l[::-1] }}{{ e[::-1] }}{{ es[::-1] }}{{ s[::-1] }}{{ s[3:1:-1] }}{{ l[::2] }}",
+    ] {
+        render(template, variables);
+    }
+}
+
 /// A name of a variable, or of something that the template may set.
 fn name() -> impl Strategy<Value = String> {
     select(vec!["a", "b", "c", "list", "object", "text", "number", "x", "y", "nothing"])
@@ -88,6 +121,7 @@ fn literal() -> impl Strategy<Value = String> {
     select(vec![
         "0",
         "1",
+        "1.0",
         "2",
         "-1",
         "7.5",
@@ -136,6 +170,9 @@ fn expression() -> impl Strategy<Value = String> {
             "default('d')",
             "default(b, true)",
             "default(a)",
+            "default(none)",
+            "escape",
+            "select('sameas', a)",
             "first",
             "last",
             "list",
@@ -176,6 +213,8 @@ fn expression() -> impl Strategy<Value = String> {
             "in(list)",
             "true",
             "iterable",
+            "safe",
+            "sameas(a)",
         ]);
         let methods = select(vec![
             "strip()",
@@ -198,6 +237,8 @@ fn expression() -> impl Strategy<Value = String> {
             (inner.clone(), name()).prop_map(|(of, name)| format!("({of}).{name}")),
             (inner.clone(), inner.clone()).prop_map(|(of, key)| format!("({of})[{key}]")),
             (inner.clone(), -2..3i32, -2..3i32).prop_map(|(of, a, b)| format!("({of})[{a}:{b}]")),
+            (inner.clone(), -3..3i32, -2..3i32)
+                .prop_map(|(of, a, step)| format!("({of})[{a}::{step}]")),
             (inner.clone(), operators, inner.clone())
                 .prop_map(|(left, op, right)| format!("({left}) {op} ({right})")),
             (inner.clone(), inner.clone(), inner.clone())
@@ -229,6 +270,8 @@ fn statements() -> impl Strategy<Value = String> {
         2 => text.prop_map(str::to_owned),
         6 => expression().prop_map(|expr| format!("{{{{ {expr} }}}}")),
         2 => (name(), expression()).prop_map(|(to, expr)| format!("{{% set {to} = {expr} %}}")),
+        2 => (name(), expression())
+            .prop_map(|(to, expr)| format!("{{{{ {to}|d }}}}{{% set {to} = {expr} %}}")),
         1 => expression().prop_map(|expr| format!("{{% set x, y = {expr} %}}")),
     ];
     let some = vec(leaf, 1..4).prop_map(|parts| parts.concat());
@@ -239,7 +282,7 @@ fn statements() -> impl Strategy<Value = String> {
                 format!("{{% if {test} %}}{then}{{% else %}}{otherwise}{{% endif %}}")
             }),
             (name(), expression(), inner.clone(), jump.clone()).prop_map(|(to, of, body, jump)| {
-                format!("{{% for {to} in {of} %}}{body}{jump}{body}{{% endfor %}}")
+                format!("{{% for {to} in {of} %}}{body}{jump}{body}{{% else %}}none{{% endfor %}}")
             }),
             (expression(), inner.clone(), inner.clone()).prop_map(|(of, body, otherwise)| {
                 format!("{{% for x, y in {of} %}}{body}{{% else %}}{otherwise}{{% endfor %}}")
@@ -333,5 +376,5 @@ fn templates_that_nobody_thought_of_read_the_same() {
         .unwrap();
     let (refused, planned) = (refused.get(), planned.get());
     assert!(refused < cases / 2, "{refused} of {cases} are no templates");
-    assert!(planned > cases / 25, "{planned} of {cases} by their plan");
+    assert!(planned > cases / 40, "{planned} of {cases} by their plan");
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use minijinja::{
     AutoEscape, Error, State, Value,
     machinery::{Instruction, Instructions, eval, make_string_output},
-    value::{Object, ObjectRepr},
+    value::{Object, ObjectRepr, ValueKind},
 };
 
 use crate::{strict, variables::Map};
@@ -118,6 +118,11 @@ impl Object for Operation {
         {
             return Ok(value);
         }
+        if self.operator == Operator::Slice
+            && let Some(nothing) = backwards_over_nothing(args)
+        {
+            return Ok(nothing);
+        }
         let operands = Value::from_object(Operands(args.to_vec()));
         let mut text = String::new();
         let mut output = make_string_output(&mut text);
@@ -128,6 +133,22 @@ impl Object for Operation {
                 Some(detail) => Error::new(error.kind(), detail.to_string()),
                 None => Error::from(error.kind()),
             })
+    }
+}
+
+/// The slice of something empty in steps backwards, where minijinja 3.0.5 panics: it begins at the last item, and there is none.
+fn backwards_over_nothing(args: &[Value]) -> Option<Value> {
+    let [of, _, _, step] = args else { return None };
+    if step.as_i64()? >= 0 {
+        return None;
+    }
+    match of.as_str() {
+        Some(text) => text.is_empty().then(|| Value::from("")),
+        None => {
+            let is_list = matches!(of.kind(), ValueKind::Seq | ValueKind::Iterable);
+            let nothing = is_list && of.try_iter().ok()?.next().is_none();
+            nothing.then(|| Value::from(Vec::<Value>::new()))
+        }
     }
 }
 

@@ -106,6 +106,8 @@ fuzz_target!(
     init: {
         // libFuzzer's own hook ends the process also for panics that the server catches, which it answers with 500.
         panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+        // The guests are compiled before any input is timed.
+        run(&[]);
     },
     |data: &[u8]| {
         if panic::catch_unwind(|| run(data)).is_err() {

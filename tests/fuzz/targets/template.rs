@@ -14,7 +14,7 @@ use px0_core::{
     render::{EngineName, RenderError, Renderer, TemplateRef},
 };
 use px0_document::Tape;
-use px0_minijinja::{RenderFailure, Template};
+use px0_minijinja::Template;
 use px0_render_wasm::{Isolation, RenderSettings, Sandbox};
 use tokio::runtime::Runtime;
 
@@ -37,32 +37,37 @@ fn template(source: &str) -> TemplateRef {
     TemplateRef { tenant: OrgId::new(), version: VersionId::new(), engine, source: source.into() }
 }
 
-/// What the same code answers outside of the sandbox; nothing if it panics, which is a trap inside.
-fn natively(source: &str, variables: &str) -> Option<Result<String, RenderFailure>> {
+/// The plan and the interpreter outside of the sandbox, where the fuzzer sees which ways they take.
+///
+/// Their answers are not held to the sandbox's: numbers that count things have 64 bits out here.
+fn natively(source: &str, variables: &str) {
     let tape = Arc::new(Tape::read(variables).expect("the sandbox has read them"));
-    panic::catch_unwind(AssertUnwindSafe(|| {
-        let template = Template::compile(source.to_owned()).map_err(RenderFailure::Execution)?;
-        let planned = template.planned(&tape);
-        let interpreted = template.interpreted(&tape);
-        if let Some(text) = planned {
-            assert_eq!(Ok(&text), interpreted.as_ref(), "the plan and the interpreter");
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+        let Ok(template) = Template::compile(source.to_owned()) else { return };
+        if let Some(text) = template.planned(&tape) {
+            assert_eq!(Ok(text), template.interpreted(&tape), "{DIFFERENT}");
+        } else {
+            drop(template.interpreted(&tape));
         }
-        interpreted
-    }))
-    .inspect_err(|panic| {
+    }));
+    if let Err(panic) = ended {
         let text = panic.downcast_ref::<String>().map_or("", String::as_str);
-        assert!(!text.contains("the plan and the interpreter"), "{text}");
-    })
-    .ok()
+        assert!(!text.contains(DIFFERENT), "{text}");
+        // A panic of minijinja's is a trap inside. What it had written down is not the next one's: a plan begins with nothing.
+        let empty = Arc::new(Tape::read("{}").expect("it is JSON"));
+        let _ = Template::compile(String::new()).map(|template| template.planned(&empty));
+    }
 }
 
+const DIFFERENT: &str = "the plan and the interpreter";
+
 fn run(data: &[u8]) -> Corpus {
-    let Some((variables, source)) =
-        std::str::from_utf8(data).ok().and_then(|text| text.split_once("\n---\n"))
-    else {
+    let text = std::str::from_utf8(data).ok().and_then(|text| text.split_once("\n---\n"));
+    let Some((variables, source)) = text else {
         return Corpus::Reject;
     };
-    let answer = RUNTIME.block_on(SANDBOX.render(&template(source), variables));
+    let template = template(source);
+    let answer = RUNTIME.block_on(SANDBOX.render(&template, variables));
     match &answer {
         Err(RenderError::Internal(why)) => panic!("{why}"),
         // What needs the sandbox to end, or lacks variables to begin with.
@@ -72,17 +77,8 @@ fn run(data: &[u8]) -> Corpus {
         }
         _ => {}
     }
-    match (answer, natively(source, variables)) {
-        (_, None) => {}
-        (Ok(text), Some(native)) => assert_eq!(Ok(text), native),
-        (Err(RenderError::Missing(names)), Some(native)) => {
-            assert_eq!(native, Err(RenderFailure::Missing(names)));
-        }
-        (Err(RenderError::Execution(error)), Some(Err(RenderFailure::Execution(failure)))) => {
-            assert_eq!(error.message, failure.message);
-        }
-        (answer, native) => panic!("the sandbox says {answer:?}, outside it is {native:?}"),
-    }
+    assert_eq!(answer, RUNTIME.block_on(SANDBOX.render(&template, variables)), "another time");
+    natively(source, variables);
     Corpus::Keep
 }
 
@@ -90,6 +86,8 @@ fuzz_target!(
     init: {
         // libFuzzer's own hook ends the process; what is caught above is none of its business.
         panic::set_hook(Box::new(|_| {}));
+        // The guests are compiled before any input is timed.
+        LazyLock::force(&SANDBOX);
     },
     |data: &[u8]| -> Corpus {
         match panic::catch_unwind(|| run(data)) {

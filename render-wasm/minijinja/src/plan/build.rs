@@ -1,6 +1,6 @@
 //! From the syntax tree, which has been checked, to the plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use minijinja::{
     Value,
@@ -19,10 +19,12 @@ type Planned<T> = Result<T, Declined>;
 impl Plan {
     /// The plan of `template`, if it does only what plans can.
     pub(crate) fn of(template: &Stmt<'static>) -> Option<Plan> {
+        let mut names = HashSet::new();
+        crate::assigned::collect(template, &mut names);
         let Stmt::Template(template) = template else {
             return None;
         };
-        let mut builder = Builder::default();
+        let mut builder = Builder { assigned: names, ..Builder::default() };
         let steps = builder.within(&template.children, [], Builder::steps).ok()?;
         Some(Plan {
             steps: steps.1,
@@ -39,12 +41,14 @@ struct Builder {
     /// The names of the frames around, outermost first, each with its first slot.
     frames: Vec<(Vec<&'static str>, usize)>,
     slots: usize,
+    /// Names that the template gives a value somewhere.
+    assigned: HashSet<&'static str>,
     names: Vec<&'static str>,
     /// How many loops are around.
     loops: usize,
-    calls_by_name: bool,
-    /// How many of them are around what must be ended before a loop is left.
+    /// How many loops are around what must be ended before a loop is left.
     sealed: usize,
+    calls_by_name: bool,
 }
 
 impl Builder {
@@ -223,6 +227,8 @@ impl Builder {
                 match question {
                     Some(question) if e.args.is_empty() => Expr::Is(question, self.boxed(&e.expr)?),
                     Some(_) => return Err(Declined),
+                    // A plan makes an object of the variables anew each time it is asked for.
+                    None if e.name == "sameas" => return Err(Declined),
                     None => {
                         let callable = test::find(e.name).ok_or(Declined)?;
                         self.called(callable, Some(&e.expr), &e.args)?
@@ -245,7 +251,10 @@ impl Builder {
                 let values =
                     pairs.iter().map(|(key, value)| constant_of(key).zip(constant_of(value)));
                 match values.collect::<Option<Vec<_>>>() {
-                    Some(values) => Expr::Const(Value::from_pairs(values)),
+                    Some(values) if values.iter().all(|(key, _)| key.as_str().is_some()) => {
+                        Expr::Const(Value::from_pairs(values))
+                    }
+                    Some(_) => return Err(Declined),
                     None => Expr::Map(pairs),
                 }
             }
@@ -307,8 +316,16 @@ impl Builder {
     fn filter(&mut self, e: &ast::Filter<'static>) -> Planned<Expr> {
         let of = e.expr.as_ref().ok_or(Declined)?;
         let callable = filter::find(e.name).ok_or(Declined)?;
-        self.calls_by_name |=
-            matches!(e.name, "map" | "select" | "reject" | "selectattr" | "rejectattr");
+        if matches!(e.name, "map" | "select" | "reject" | "selectattr" | "rejectattr") {
+            self.calls_by_name = true;
+            let is_other = |arg: &CallArg<'static>| match arg {
+                CallArg::Pos(E::Const(name)) => name.value.as_str() != Some("sameas"),
+                _ => false,
+            };
+            if e.name != "map" && !e.args.iter().all(is_other) {
+                return Err(Declined);
+            }
+        }
         let textual = match e.name {
             "trim" => Some(Textual::Trim),
             "upper" => Some(Textual::Upper),
@@ -336,10 +353,11 @@ impl Builder {
     fn call(&mut self, e: &ast::Call<'static>) -> Planned<Expr> {
         match &e.expr {
             E::Var(name) => {
-                let known = self.frames.iter().any(|(names, _)| names.contains(&name.id));
+                // Assigned anywhere, it is a name like any other.
+                let assigned = self.assigned.contains(name.id);
                 match function::find(name.id) {
                     // Attributes of a namespace are set, and plans have no such step.
-                    Some(callable) if !known && name.id != "namespace" => {
+                    Some(callable) if !assigned && name.id != "namespace" => {
                         self.called(callable, None, &e.args)
                     }
                     _ => Err(Declined),

@@ -96,19 +96,11 @@ impl Plan {
     }
 }
 
-/// Puts `text` at the end of `out`.
-///
-/// Copying in bulk leaves the sandbox for the host's `memmove`, which short texts are not worth.
-#[inline(always)]
-fn push(out: &mut String, text: &str) {
-    out.push_str(text);
-}
-
 impl<'r> Run<'r> {
     fn steps(&mut self, steps: &'r [Step]) -> Done<Next> {
         for step in steps {
             match step {
-                Step::Text(text) => push(&mut self.out, text),
+                Step::Text(text) => self.out.push_str(text),
                 Step::Print(expr) => self.print(expr)?,
                 Step::If { test, then, otherwise } => {
                     let branch = if self.test(test)? { then } else { otherwise };
@@ -197,15 +189,17 @@ impl<'r> Run<'r> {
             }
             items = Items::Kept(kept.into_iter());
         }
-        self.enter(&it.frame);
         self.loops.push(Progress { index: 0, length: items.length() });
         let mut any = false;
         while let Some(item) = items.next(self.tape)? {
+            // What one item set, the next does not see.
+            self.enter(&it.frame);
             self.assign(&it.target, item)?;
-            any = true;
             if let Next::Break = self.steps(&it.steps)? {
+                // A loop that ends at its first item counts as one that had none.
                 break;
             }
+            any = true;
             if let Some(progress) = self.loops.last_mut() {
                 progress.index += 1;
             }
@@ -307,7 +301,12 @@ impl<'r> Run<'r> {
             Expr::Map(pairs) => {
                 let mut values = Vec::with_capacity(pairs.len());
                 for (key, value) in pairs {
-                    values.push((self.eval_value(key)?, self.eval_value(value)?));
+                    let key = self.eval_value(key)?;
+                    // Which of two equal numbers is the key is for the interpreter to say.
+                    if key.as_str().is_none() {
+                        return Err(Declined);
+                    }
+                    values.push((key, self.eval_value(value)?));
                 }
                 Operand::Value(Value::from_pairs(values))
             }
@@ -315,7 +314,10 @@ impl<'r> Run<'r> {
                 let value = self.eval(value)?;
                 // Also when it is not taken, as in any call: it might fail.
                 let other = match other {
-                    Some(other) => self.eval(other)?,
+                    Some(other) => match self.eval(other)? {
+                        Operand::Value(none) if none.is_none() => Operand::Text(""),
+                        other => other,
+                    },
                     None => Operand::Text(""),
                 };
                 let gone = match &value {
@@ -340,7 +342,9 @@ impl<'r> Run<'r> {
             }
             Expr::Textual(filter, of, callable) => {
                 let of = self.eval(of)?;
-                match (filter, text(&of)) {
+                // What is safe stays so, which is the callable's business.
+                let plain = text(&of).filter(|_| !matches!(&of, Operand::Value(v) if v.is_safe()));
+                match (filter, plain) {
                     (Textual::Upper, Some(text)) => Operand::Value(text.to_uppercase().into()),
                     (Textual::Lower, Some(text)) => Operand::Value(text.to_lowercase().into()),
                     (Textual::Trim, Some(_)) => match of {
@@ -593,30 +597,32 @@ fn print(out: &mut String, tape: &Arc<Tape>, operand: &Operand<'_>) -> Done<()> 
     let value = match operand {
         Operand::Missing { .. } => return Err(Declined),
         Operand::Text(text) => {
-            push(out, text);
+            out.push_str(text);
             return Ok(());
         }
         Operand::Int(number) => {
-            push(out, itoa::Buffer::new().format(*number));
+            out.push_str(itoa::Buffer::new().format(*number));
             return Ok(());
         }
         Operand::Bool(is) => {
-            push(out, if *is { "True" } else { "False" });
+            out.push_str(if *is { "True" } else { "False" });
             return Ok(());
         }
         Operand::Node(at) => {
             let node = tape.node(*at);
             if node.tag() == Tag::Int && node.length() <= DIGITS && tape.text(node) != "-0" {
-                push(out, tape.text(node));
+                out.push_str(tape.text(node));
                 return Ok(());
             }
             Cow::Owned(variables::value(tape, *at))
         }
         Operand::Value(value) => Cow::Borrowed(value),
     };
-    match value.as_str() {
-        Some(text) => push(out, text),
-        None => write!(out, "{value}").map_err(|_| Declined)?,
+    let number = if value.is_integer() { value.as_i64() } else { None };
+    match (value.as_str(), number) {
+        (Some(text), _) => out.push_str(text),
+        (None, Some(number)) => out.push_str(itoa::Buffer::new().format(number)),
+        (None, None) => write!(out, "{value}").map_err(|_| Declined)?,
     }
     Ok(())
 }

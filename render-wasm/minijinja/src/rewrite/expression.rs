@@ -42,6 +42,18 @@ impl Rewriter<'_> {
         Ok(match expr {
             Expr::Var(e) => Expr::Var(Spanned::new(ast::Var { id: e.id }, e.span().on_one_line())),
             Expr::Const(e) => constant(e.value.clone(), e.span().on_one_line()),
+            // In steps it is a call, too: see `Operator::Slice`.
+            Expr::Slice(e) if e.step.is_some() => {
+                let span = e.span().on_one_line();
+                let mut operands = vec![self.expr(&e.expr)?];
+                for part in [&e.start, &e.stop, &e.step] {
+                    operands.push(match part {
+                        Some(part) => self.expr(part)?,
+                        None => constant(Value::from(()), span),
+                    });
+                }
+                operation(Operator::Slice, operands, span)
+            }
             Expr::Slice(e) => Expr::Slice(Spanned::new(
                 ast::Slice {
                     expr: self.operand_or_none(&e.expr)?,
