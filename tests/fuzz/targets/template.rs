@@ -78,7 +78,12 @@ fn run(data: &[u8]) -> Corpus {
         _ => {}
     }
     assert_eq!(answer, RUNTIME.block_on(SANDBOX.render(&template, variables)), "another time");
-    natively(source, variables);
+    // Where nothing bounds them, large numbers are large texts.
+    let large =
+        |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 6);
+    if answer.is_ok() && !large(source) && !large(variables) {
+        natively(source, variables);
+    }
     Corpus::Keep
 }
 
