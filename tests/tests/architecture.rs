@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("px0-core", &[]),
     ("px0-backends", &["px0-core"]),
     ("px0-document", &[]),
+    ("px0-gotemplate-core", &[]),
     ("px0-minijinja", &["px0-document"]),
     ("px0-render-wasm", &["px0-core", "px0-document"]),
     ("px0-plugins", &["px0-core", "px0-render-wasm"]),
