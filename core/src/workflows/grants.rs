@@ -295,7 +295,7 @@ impl Px0 {
             _ => Thing::Version.into(),
         })?;
         let on = Arc::new((found, version));
-        // Without the team, several are ambiguous: only the one of a kind is the answer to the question.
+        // The question does not name the team, so what was picked from several by it is not its answer.
         if let Some(note) = note
             && !several
         {

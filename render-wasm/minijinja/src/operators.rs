@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use minijinja::{
     AutoEscape, Error, State, Value,
-    machinery::{Instruction, Instructions, eval, make_string_output},
+    machinery::{Instruction, Instructions, ast::BinOpKind, eval, make_string_output},
     value::{Object, ObjectRepr, ValueKind},
 };
 
@@ -28,6 +28,31 @@ pub(crate) enum Operator {
     In,
     /// `a[b:c:d]`.
     Slice,
+}
+
+impl Operator {
+    /// The one that `op` stands for; none for those that do not fail on a missing operand.
+    pub(crate) fn of(op: BinOpKind) -> Option<Operator> {
+        Some(match op {
+            BinOpKind::Add => Operator::Add,
+            BinOpKind::Sub => Operator::Sub,
+            BinOpKind::Mul => Operator::Mul,
+            BinOpKind::Div => Operator::Div,
+            BinOpKind::FloorDiv => Operator::FloorDiv,
+            BinOpKind::Rem => Operator::Rem,
+            BinOpKind::Pow => Operator::Pow,
+            BinOpKind::In => Operator::In,
+            BinOpKind::Eq
+            | BinOpKind::Ne
+            | BinOpKind::Lt
+            | BinOpKind::Lte
+            | BinOpKind::Gt
+            | BinOpKind::Gte
+            | BinOpKind::ScAnd
+            | BinOpKind::ScOr
+            | BinOpKind::Concat => return None,
+        })
+    }
 }
 
 /// An operator as a callable.

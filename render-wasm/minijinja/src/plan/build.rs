@@ -280,37 +280,23 @@ impl Builder {
     }
 
     fn binary(&mut self, e: &ast::BinOp<'static>) -> Planned<Expr> {
-        let operator = match e.op {
+        if let Some(operator) = Operator::of(e.op) {
+            return Ok(operation(operator, vec![self.expr(&e.left)?, self.expr(&e.right)?]));
+        }
+        let op = match e.op {
             BinOpKind::ScAnd => return Ok(Expr::And(self.pair(&e.left, &e.right)?)),
             BinOpKind::ScOr => return Ok(Expr::Or(self.pair(&e.left, &e.right)?)),
             BinOpKind::Concat => return Ok(Expr::Concat(self.pair(&e.left, &e.right)?)),
-            BinOpKind::Add => Operator::Add,
-            BinOpKind::Sub => Operator::Sub,
-            BinOpKind::Mul => Operator::Mul,
-            BinOpKind::Div => Operator::Div,
-            BinOpKind::FloorDiv => Operator::FloorDiv,
-            BinOpKind::Rem => Operator::Rem,
-            BinOpKind::Pow => Operator::Pow,
-            BinOpKind::In => Operator::In,
-            BinOpKind::Eq
-            | BinOpKind::Ne
-            | BinOpKind::Lt
-            | BinOpKind::Lte
-            | BinOpKind::Gt
-            | BinOpKind::Gte => {
-                let op = match e.op {
-                    BinOpKind::Eq => CompareOpKind::Eq,
-                    BinOpKind::Ne => CompareOpKind::Ne,
-                    BinOpKind::Lt => CompareOpKind::Lt,
-                    BinOpKind::Lte => CompareOpKind::Lte,
-                    BinOpKind::Gt => CompareOpKind::Gt,
-                    _ => CompareOpKind::Gte,
-                };
-                let others = [(relation(op), self.expr(&e.right)?)].into();
-                return Ok(Expr::Compare { first: self.boxed(&e.left)?, others });
-            }
+            BinOpKind::Eq => CompareOpKind::Eq,
+            BinOpKind::Ne => CompareOpKind::Ne,
+            BinOpKind::Lt => CompareOpKind::Lt,
+            BinOpKind::Lte => CompareOpKind::Lte,
+            BinOpKind::Gt => CompareOpKind::Gt,
+            BinOpKind::Gte => CompareOpKind::Gte,
+            _ => return Err(Declined),
         };
-        Ok(operation(operator, vec![self.expr(&e.left)?, self.expr(&e.right)?]))
+        let others = [(relation(op), self.expr(&e.right)?)].into();
+        Ok(Expr::Compare { first: self.boxed(&e.left)?, others })
     }
 
     fn filter(&mut self, e: &ast::Filter<'static>) -> Planned<Expr> {

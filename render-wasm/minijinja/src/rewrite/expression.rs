@@ -127,33 +127,15 @@ impl Rewriter<'_> {
     }
 
     fn binary(&mut self, e: &Spanned<ast::BinOp<'static>>) -> Checked<E> {
-        let operator = match e.op {
-            BinOpKind::Add => Operator::Add,
-            BinOpKind::Sub => Operator::Sub,
-            BinOpKind::Mul => Operator::Mul,
-            BinOpKind::Div => Operator::Div,
-            BinOpKind::FloorDiv => Operator::FloorDiv,
-            BinOpKind::Rem => Operator::Rem,
-            BinOpKind::Pow => Operator::Pow,
-            BinOpKind::In => Operator::In,
-            BinOpKind::Eq
-            | BinOpKind::Ne
-            | BinOpKind::Lt
-            | BinOpKind::Lte
-            | BinOpKind::Gt
-            | BinOpKind::Gte => {
-                let (left, right) = (self.operand(&e.left)?, self.operand(&e.right)?);
-                return Ok(binary(e.op, left, right, e.span().on_one_line()));
-            }
-            // Truth tests need nothing, and concatenation prints its operands, which is enough.
-            BinOpKind::ScAnd | BinOpKind::ScOr | BinOpKind::Concat => {
-                return Ok(binary(
-                    e.op,
-                    self.expr(&e.left)?,
-                    self.expr(&e.right)?,
-                    e.span().on_one_line(),
-                ));
-            }
+        let Some(operator) = Operator::of(e.op) else {
+            let (left, right) = match e.op {
+                // Truth tests need nothing, and concatenation prints its operands, which is enough.
+                BinOpKind::ScAnd | BinOpKind::ScOr | BinOpKind::Concat => {
+                    (self.expr(&e.left)?, self.expr(&e.right)?)
+                }
+                _ => (self.operand(&e.left)?, self.operand(&e.right)?),
+            };
+            return Ok(binary(e.op, left, right, e.span().on_one_line()));
         };
         let (left, right) = (self.expr(&e.left)?, self.expr(&e.right)?);
         if is_const(&left) && is_const(&right) {
