@@ -24,6 +24,7 @@ pub mod memory;
 pub mod name;
 pub mod page;
 pub mod password;
+pub mod plugin;
 pub mod prompt;
 pub mod render;
 pub mod secret;
