@@ -5,11 +5,20 @@ use std::{sync::Arc, thread};
 use tokio::sync::watch;
 
 /// A value that is being made, or that could not be.
-pub(crate) struct Background<T>(watch::Receiver<Option<Result<Arc<T>, String>>>);
+pub struct Background<T>(watch::Receiver<Option<Result<Arc<T>, String>>>);
+
+impl<T> Clone for Background<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<T: Send + Sync + 'static> Background<T> {
     /// Makes the value with `make` in a thread called `name`.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn new(
         name: &str,
         make: impl FnOnce() -> Result<T, String> + Send + 'static,
     ) -> std::io::Result<Self> {
@@ -25,7 +34,7 @@ impl<T: Send + Sync + 'static> Background<T> {
     ///
     /// # Errors
     /// Why it could not be made.
-    pub(crate) async fn get(&self) -> Result<Arc<T>, String> {
+    pub async fn get(&self) -> Result<Arc<T>, String> {
         let mut receiver = self.0.clone();
         let made = receiver.wait_for(Option::is_some).await;
         match made.as_deref() {

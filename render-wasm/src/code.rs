@@ -16,8 +16,11 @@ use wasmtime::{Engine, Error, component::Component};
 /// Bytes of the checksum in front of the code.
 const CHECKSUM: usize = 32;
 
-/// Compiles `guest`, or takes its code from `folder`; says whether it had to be compiled.
-pub(crate) fn component(
+/// Compiles `guest`, or takes its code from `folder`, where it is kept under `name`; says whether it had to be compiled.
+///
+/// # Errors
+/// It is no component that the engine takes.
+pub fn component(
     engine: &Engine,
     name: &str,
     guest: &[u8],

@@ -31,11 +31,11 @@ const READY_STACK: usize = 32 * 1024;
 pub(crate) const MAX_MEMORY: usize = 1024 * 1024 * 1024;
 
 /// The engine and its places.
-pub(crate) struct Machine {
+pub struct Machine {
     /// What all compiled code and all instances belong to.
-    pub(crate) engine: Engine,
+    pub engine: Engine,
     /// Where long calls run.
-    pub(crate) long: LongLane,
+    pub long: LongLane,
     places: Arc<Semaphore>,
 }
 
@@ -44,7 +44,7 @@ impl Machine {
     ///
     /// # Errors
     /// This computer cannot run the guests.
-    pub(crate) fn get() -> Result<&'static Machine, Error> {
+    pub fn get() -> Result<&'static Machine, Error> {
         static MACHINE: OnceLock<Machine> = OnceLock::new();
         static MAKING: Mutex<()> = Mutex::new(());
         // One at a time: the threads of a second one could not be ended everywhere.
@@ -61,15 +61,20 @@ impl Machine {
     }
 
     /// Whether there are places that nobody has.
-    pub(crate) fn has_places(&self) -> bool {
+    pub fn has_places(&self) -> bool {
         self.places.available_permits() > 0
+    }
+
+    /// A place for an instance, if there is one that nobody has.
+    pub fn try_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
     }
 
     /// A place for an instance, which keeps it for as long as it lives. When all are taken, `make_room` is asked to drop
     /// idle ones, and whoever waited longest has the next one: every running instance ends by its deadline, and none is kept
     /// while [`Machine::has_places`] says no.
-    pub(crate) async fn place(&self, make_room: impl Fn()) -> Result<OwnedSemaphorePermit, Error> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
+    pub async fn place(&self, make_room: impl Fn()) -> Result<OwnedSemaphorePermit, Error> {
+        if let Some(place) = self.try_place() {
             return Ok(place);
         }
         make_room();

@@ -2,38 +2,42 @@
 
 use wasmtime::{ResourceLimiter, Result};
 
+use crate::{lend::Lent, meter::Meter};
+
 /// Entries that a table may have. The guests' function tables have about two thousand.
 const TABLE_ENTRIES: usize = 20_000;
 
-/// The data of a store: watches over the memory of its instance.
-#[derive(Debug)]
-pub(crate) struct Guard {
+/// The data of a store: watches over the memory of its instance, and has what is lent to it.
+pub struct Guard {
     limit: usize,
     memory: usize,
     denied: bool,
+    pub(crate) lent: Option<Lent>,
+    pub(crate) meter: Meter,
 }
 
 impl Guard {
     /// A guard that allows `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, memory: 0, denied: false }
+    pub fn new(limit: usize) -> Self {
+        Self { limit, memory: 0, denied: false, lent: None, meter: Meter::default() }
     }
 
     /// Bytes of memory that the instance has.
-    pub(crate) fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.memory
     }
 
     /// Whether the instance asked for more memory than it may have since the last call of
     /// [`Guard::forget`]. To the guest this looks like a machine without memory, and it crashes; only
     /// the guard knows why.
-    pub(crate) fn denied(&self) -> bool {
+    pub fn denied(&self) -> bool {
         self.denied
     }
 
-    /// Forgets what was denied.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets what was denied, and what was spent: a new call begins.
+    pub fn forget(&mut self) {
         self.denied = false;
+        self.meter = Meter::default();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The guests and their instances: what runs in a lane.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::{
         Arc,
@@ -9,10 +9,14 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use px0_core::{
-    ids::VersionId,
-    render::{EngineName, RenderError, SchemaError, TemplateError, TemplateRef},
+    ids::{OrgId, VersionId},
+    plugin::PluginFailure,
+    render::{
+        CheckError, EngineName, RenderError, SchemaError, TemplateError, TemplateRef, Tenant,
+    },
 };
 use px0_document::{Tag, Tape};
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,10 +28,11 @@ use crate::{
     code,
     engine::Machine,
     lane::Lane,
-    pool::Pool,
+    lend::{Functions, Plugins},
+    pool::{Pool, World},
     schema::{self, SchemaEngine},
     stop::{Stop, TOO_DEEP},
-    template::{Failed, TemplateEngine, TemplateInstance, refusal},
+    template::{EngineSource, Failed, PluginName, TemplateEngine, TemplateInstance, refusal},
 };
 
 /// The guests, built by the build script.
@@ -58,11 +63,53 @@ impl<E: From<Stop>> From<Stop> for NoAnswer<E> {
     }
 }
 
+/// What plugins add to the sandbox. All of it is changed at once; renders that have begun keep what they began with.
+#[derive(Clone, Default)]
+pub struct Extensions {
+    /// Template languages, besides the built-in one, which none can replace.
+    pub engines: BTreeMap<EngineName, Arc<dyn EngineSource>>,
+    /// Functions for templates, and who is told how engines fare.
+    pub plugins: Option<Arc<dyn Plugins>>,
+}
+
+/// What a render, or a check, is made with.
+struct Ready {
+    engine: Arc<TemplateEngine>,
+    functions: Option<Arc<dyn Functions>>,
+    plugins: Option<Arc<dyn Plugins>>,
+}
+
+impl Ready {
+    fn world(&self) -> World {
+        let functions = self.functions.as_ref().map_or(0, |functions| functions.mark());
+        World { engine: self.engine.mark(), functions }
+    }
+
+    /// Tells how an engine that is a plugin ended; answers with its failure, if it was one.
+    fn ended(
+        &self,
+        engine: &EngineName,
+        tenant: OrgId,
+        fault: Option<&str>,
+    ) -> Option<PluginFailure> {
+        let PluginName { id, version } = self.engine.name()?;
+        if let Some(plugins) = &self.plugins {
+            plugins.ran(engine, tenant, fault);
+        }
+        fault.map(|why| PluginFailure {
+            plugin: id.clone(),
+            version: version.clone(),
+            why: why.to_owned(),
+        })
+    }
+}
+
 /// The template engines and the schema checker.
 pub(crate) struct Guests {
     settings: Arc<RenderSettings>,
     machine: &'static Machine,
-    engines: BTreeMap<EngineName, TemplateEngine>,
+    built_in: BTreeMap<EngineName, Arc<TemplateEngine>>,
+    extensions: ArcSwap<Extensions>,
     /// Made in the background: most renders have no schema, and its guest takes longest to compile.
     schema: Background<SchemaEngine>,
     pool: Pool,
@@ -99,9 +146,10 @@ impl Guests {
         };
         let minijinja =
             origins.component(engine, "minijinja", MINIJINJA, settings.cache_dir.as_deref())?;
-        let minijinja = TemplateEngine::new(engine, &minijinja)?;
+        let minijinja = Arc::new(TemplateEngine::built_in(engine, &minijinja)?);
         Ok(Self {
-            engines: BTreeMap::from([(EngineName::default(), minijinja)]),
+            built_in: BTreeMap::from([(EngineName::default(), minijinja)]),
+            extensions: ArcSwap::default(),
             schema: schema.map_err(|error| SandboxError::Engine(error.to_string()))?,
             pool: Pool::new(settings.pool_memory, settings.kept_per_version()),
             machine,
@@ -113,9 +161,16 @@ impl Guests {
         })
     }
 
-    /// The names of the template engines.
+    /// Takes `extensions` from now on.
+    pub(crate) fn extend(&self, extensions: Extensions) {
+        self.extensions.store(Arc::new(extensions));
+    }
+
+    /// The names of the template engines, sorted.
     pub(crate) fn names(&self) -> Vec<EngineName> {
-        self.engines.keys().cloned().collect()
+        let extensions = self.extensions.load();
+        let names: BTreeSet<_> = self.built_in.keys().chain(extensions.engines.keys()).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// The figures of this moment.
@@ -156,21 +211,40 @@ impl Guests {
     pub(crate) async fn check(
         &self,
         lane: Lane,
+        tenant: &Tenant,
         engine: &EngineName,
         source: &str,
-    ) -> Result<Result<(), TemplateError>, NoAnswer<String>> {
-        let internal = |error: Error| NoAnswer::Failed(format!("{error:#}"));
-        let engine = self.engine(engine).map_err(NoAnswer::Failed)?;
+    ) -> Result<Result<(), TemplateError>, NoAnswer<CheckError>> {
+        let internal = |error: Error| NoAnswer::Failed(CheckError::Internal(format!("{error:#}")));
+        let ready = self.ready(tenant, engine).await.map_err(|not| {
+            NoAnswer::Failed(match not {
+                NotReady::Failed(failure) => CheckError::Plugin(failure),
+                NotReady::Gone => CheckError::Internal(format!("there is no engine {engine}")),
+            })
+        })?;
         let place = self.place().await.map_err(internal)?;
-        let mut instance = engine.instance(self.settings.clone(), place).await.map_err(internal)?;
-        match instance.compile(source, lane).await {
-            Ok(answer) => Ok(answer),
+        let (settings, functions) = (self.settings.clone(), ready.functions.clone());
+        let made = ready.engine.instance(settings, functions, place, lane).await;
+        let compiled = match made {
+            Ok(mut instance) => instance.compile(source, lane).await,
+            Err(stop) => Err(stop),
+        };
+        match compiled {
+            Ok(answer) => {
+                ready.ended(engine, tenant.org, None);
+                Ok(answer)
+            }
             Err(Stop::TooDeep) => Ok(Err(refusal(TOO_DEEP))),
             Err(Stop::Limit(limit)) => {
                 Ok(Err(refusal(format!("template is too complex: it reaches the {limit} limit"))))
             }
             Err(Stop::Long) => Err(NoAnswer::Long),
-            Err(Stop::Internal(message)) => Err(NoAnswer::Failed(message)),
+            Err(Stop::Internal(message)) => {
+                Err(NoAnswer::Failed(match ready.ended(engine, tenant.org, Some(&message)) {
+                    Some(failure) => CheckError::Plugin(failure),
+                    None => CheckError::Internal(message),
+                }))
+            }
         }
     }
 
@@ -182,7 +256,15 @@ impl Guests {
         variables: &str,
     ) -> Result<String, NoAnswer<RenderError>> {
         let variables = document(variables).map_err(NoAnswer::Failed)?;
-        let mut instance = self.instance(lane, template).await?;
+        let (tenant, engine) = (&template.tenant, &template.engine);
+        let ready = self.ready(tenant, engine).await.map_err(|not| {
+            NoAnswer::Failed(match not {
+                NotReady::Failed(failure) => RenderError::Plugin(failure),
+                NotReady::Gone => RenderError::NoEngine(engine.clone()),
+            })
+        })?;
+        let world = ready.world();
+        let mut instance = self.instance(lane, template, &ready, world).await?;
         let answer = match instance.render(variables, lane).await {
             Ok(text) => Ok(text),
             Err(Failed::Answer(error)) => Err(NoAnswer::Failed(error)),
@@ -191,9 +273,10 @@ impl Guests {
                     Stop::Long => self.was_long(template.version),
                     _ => self.pool.discarded(),
                 }
-                return Err(stop.into());
+                return Err(stopped(stop, &ready, template));
             }
         };
+        ready.ended(engine, tenant.org, None);
         self.renders.fetch_add(1, Ordering::Relaxed);
         self.fuel.fetch_add(instance.fuel_used(), Ordering::Relaxed);
         if lane == Lane::Long && instance.was_short() {
@@ -201,7 +284,7 @@ impl Guests {
         }
         // While somebody waits for a place, none is kept for later.
         if self.settings.isolation == Isolation::Version && self.machine.has_places() {
-            self.pool.put(template, instance);
+            self.pool.put(template, world, instance);
         }
         answer
     }
@@ -242,25 +325,33 @@ impl Guests {
         &self,
         lane: Lane,
         template: &TemplateRef,
+        ready: &Ready,
+        world: World,
     ) -> Result<TemplateInstance, NoAnswer<RenderError>> {
         if self.settings.isolation == Isolation::Version
-            && let Some(instance) = self.pool.take(template)
+            && let Some(instance) = self.pool.take(template, world)
         {
             return Ok(instance);
         }
-        let failed = |why: String| NoAnswer::Failed(RenderError::Internal(why));
-        let engine = self.engine(&template.engine).map_err(failed)?;
-        let place = self.place().await.map_err(|error| failed(format!("{error:#}")))?;
-        let instance = engine.instance(self.settings.clone(), place).await;
-        let mut instance = instance.map_err(|error| failed(format!("{error:#}")))?;
-        match instance.compile(&template.source, lane).await {
-            Ok(Ok(())) => Ok(instance),
-            Ok(Err(error)) => Err(NoAnswer::Failed(RenderError::Execution(error))),
+        let internal = |error: Error| NoAnswer::Failed(RenderError::Internal(format!("{error:#}")));
+        let place = self.place().await.map_err(internal)?;
+        let (settings, functions) = (self.settings.clone(), ready.functions.clone());
+        let made = ready.engine.instance(settings, functions, place, lane).await;
+        let compiled = match made {
+            Ok(mut instance) => match instance.compile(&template.source, lane).await {
+                Ok(compiled) => Ok((instance, compiled)),
+                Err(stop) => Err(stop),
+            },
+            Err(stop) => Err(stop),
+        };
+        match compiled {
+            Ok((instance, Ok(()))) => Ok(instance),
+            Ok((_, Err(error))) => Err(NoAnswer::Failed(RenderError::Execution(error))),
             Err(stop) => {
                 if matches!(stop, Stop::Long) {
                     self.was_long(template.version);
                 }
-                Err(stop.into())
+                Err(stopped(stop, ready, template))
             }
         }
     }
@@ -270,8 +361,52 @@ impl Guests {
         self.machine.place(|| self.pool.make_room()).await
     }
 
-    fn engine(&self, name: &EngineName) -> Result<&TemplateEngine, String> {
-        self.engines.get(name).ok_or_else(|| format!("there is no template engine called {name}"))
+    /// What `tenant` renders with.
+    async fn ready(&self, tenant: &Tenant, name: &EngineName) -> Result<Ready, NotReady> {
+        let (plugins, engine, source) = {
+            let extensions = self.extensions.load();
+            let engine = self.built_in.get(name).cloned();
+            (extensions.plugins.clone(), engine, extensions.engines.get(name).cloned())
+        };
+        let engine = match (engine, source) {
+            (Some(engine), _) => engine,
+            (None, None) => return Err(NotReady::Gone),
+            (None, Some(source)) => {
+                if let Some(plugins) = &plugins {
+                    plugins.may_run(name, tenant.org).map_err(NotReady::Failed)?;
+                }
+                match source.ready() {
+                    Some(engine) => engine,
+                    None => source.get().await.map_err(NotReady::Failed)?,
+                }
+            }
+        };
+        let functions = plugins.as_ref().and_then(|plugins| plugins.functions(tenant));
+        Ok(Ready { engine, functions, plugins })
+    }
+}
+
+/// Why nothing can be rendered.
+enum NotReady {
+    /// There is no such engine.
+    Gone,
+    /// It cannot be used now.
+    Failed(PluginFailure),
+}
+
+/// The answer to a render that was stopped.
+fn stopped(stop: Stop, ready: &Ready, template: &TemplateRef) -> NoAnswer<RenderError> {
+    match stop {
+        Stop::Internal(why) => NoAnswer::Failed(fault(ready, template, why)),
+        stop => stop.into(),
+    }
+}
+
+/// A fault that is not the template's: the plugin's, if the engine is one.
+fn fault(ready: &Ready, template: &TemplateRef, why: String) -> RenderError {
+    match ready.ended(&template.engine, template.tenant.org, Some(&why)) {
+        Some(failure) => RenderError::Plugin(failure),
+        None => RenderError::Internal(why),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum Lane {
 const NICENESS: i32 = 15;
 
 /// The threads of long calls.
-pub(crate) struct LongLane(Runtime);
+pub struct LongLane(Runtime);
 
 impl LongLane {
     /// Half as many threads as there are cores.
@@ -42,7 +42,7 @@ impl LongLane {
     ///
     /// # Errors
     /// It panicked.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub async fn run<T: Send + 'static>(
         &self,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, String> {

@@ -18,6 +18,8 @@ mod engine;
 mod guard;
 mod guests;
 mod lane;
+mod lend;
+mod meter;
 mod pool;
 mod sandbox;
 mod schema;
@@ -28,6 +30,22 @@ mod template;
 mod tenants;
 mod turn;
 
+pub use guests::Extensions;
+pub use lend::{Answer, Called, Calling, Calls, Function, Functions, Plugins};
 pub use sandbox::{Sandbox, SandboxError};
 pub use settings::{Isolation, RenderSettings};
 pub use stats::{PoolStats, Stats};
+pub use template::{EngineSource, PluginName, TemplateEngine};
+
+/// What runs components, for those who run other ones than engines.
+pub mod host {
+    pub use crate::{
+        background::Background,
+        code::component,
+        engine::Machine,
+        guard::Guard,
+        lane::LongLane,
+        meter::{Guarded, charge},
+        turn::{SHORT_FUEL, SLICE, ran},
+    };
+}

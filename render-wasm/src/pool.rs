@@ -3,10 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
-use px0_core::{
-    ids::VersionId,
-    render::{EngineName, TemplateRef},
-};
+use px0_core::{ids::VersionId, render::TemplateRef};
 
 use crate::{stats::PoolStats, template::TemplateInstance};
 
@@ -33,19 +30,28 @@ struct Inner {
     stats: PoolStats,
 }
 
+/// What an instance was made with, besides its template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct World {
+    /// Which engine.
+    pub(crate) engine: u64,
+    /// Which functions of plugins; none is 0.
+    pub(crate) functions: u64,
+}
+
 /// The idle instances of one version, all made for `source`.
 struct Warm {
-    engine: EngineName,
+    world: World,
     source: Arc<str>,
     idle: Vec<TemplateInstance>,
     used: u64,
 }
 
 impl Warm {
-    /// Whether this is what `template` needs: a draft may change under the same id.
-    fn fits(&self, template: &TemplateRef) -> bool {
+    /// Whether this is what `template` needs: a draft may change under the same id, and plugins may come and go.
+    fn fits(&self, template: &TemplateRef, world: World) -> bool {
         (Arc::ptr_eq(&self.source, &template.source) || self.source == template.source)
-            && self.engine == template.engine
+            && self.world == world
     }
 }
 
@@ -66,14 +72,14 @@ impl Pool {
         Self { memory, per_version, inner: Mutex::default() }
     }
 
-    /// Takes out an instance that was made for `template`, if one is idle.
-    pub(crate) fn take(&self, template: &TemplateRef) -> Option<TemplateInstance> {
+    /// Takes out an instance that was made for `template` in `world`, if one is idle.
+    pub(crate) fn take(&self, template: &TemplateRef, world: World) -> Option<TemplateInstance> {
         let mut inner = self.inner.lock();
         inner.clock += 1;
         let clock = inner.clock;
         let mut stale = None;
         let taken = match inner.versions.get_mut(&template.version) {
-            Some(warm) if warm.fits(template) => {
+            Some(warm) if warm.fits(template, world) => {
                 warm.used = clock;
                 warm.idle.pop()
             }
@@ -99,8 +105,8 @@ impl Pool {
         taken
     }
 
-    /// Puts `instance`, which was made for `template`, back.
-    pub(crate) fn put(&self, template: &TemplateRef, instance: TemplateInstance) {
+    /// Puts `instance`, which was made for `template` in `world`, back.
+    pub(crate) fn put(&self, template: &TemplateRef, world: World, instance: TemplateInstance) {
         let mut inner = self.inner.lock();
         if !instance.is_fit() {
             inner.stats.retired += 1;
@@ -112,13 +118,13 @@ impl Pool {
         let grown = cost(&instance);
         let mut gone = Vec::new();
         let warm = inner.versions.entry(template.version).or_insert_with(|| Warm {
-            engine: template.engine.clone(),
+            world,
             source: template.source.clone(),
             idle: Vec::new(),
             used: clock,
         });
         warm.used = clock;
-        if warm.fits(template) && warm.idle.len() < self.per_version {
+        if warm.fits(template, world) && warm.idle.len() < self.per_version {
             warm.idle.push(instance);
             inner.memory += grown;
         } else {
@@ -156,5 +162,5 @@ impl Pool {
 }
 
 fn cost(instance: &TemplateInstance) -> usize {
-    BASE + instance.grown()
+    BASE + instance.held()
 }

@@ -5,13 +5,16 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use px0_core::{
     ids::OrgId,
-    render::{EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef},
+    render::{
+        CheckError, EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef,
+        Tenant,
+    },
 };
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 use wasmtime::Error;
 
 use crate::{
-    RenderSettings, Stats,
+    Extensions, RenderSettings, Stats,
     engine::Machine,
     guests::{Guests, NoAnswer},
     lane::Lane,
@@ -61,6 +64,11 @@ impl Sandbox {
         let machine = Machine::get()?;
         let tenants = Tenants::new(settings.concurrent_per_tenant, settings.long_renders());
         Ok(Self { guests: Arc::new(Guests::new(machine, settings)?), machine, tenants })
+    }
+
+    /// Takes what plugins add from now on. Renders that have begun keep what they began with.
+    pub fn extend(&self, extensions: Extensions) {
+        self.guests.extend(extensions);
     }
 
     /// The figures of this moment.
@@ -117,9 +125,9 @@ impl Call<'_> {
 /// The sandbox itself failed; the text is for the log.
 struct Broken(String);
 
-impl From<Broken> for String {
+impl From<Broken> for CheckError {
     fn from(Broken(why): Broken) -> Self {
-        why
+        Self::Internal(why)
     }
 }
 
@@ -143,24 +151,27 @@ impl Renderer for Sandbox {
 
     async fn check(
         &self,
-        tenant: OrgId,
+        tenant: &Tenant,
         engine: &EngineName,
         source: &str,
-    ) -> Result<Result<(), TemplateError>, String> {
-        let call = self.call(tenant).await?;
-        match self.guests.check(Lane::Short, engine, source).await {
+    ) -> Result<Result<(), TemplateError>, CheckError> {
+        let call = self.call(tenant.org).await.map_err(Broken)?;
+        match self.guests.check(Lane::Short, tenant, engine, source).await {
             Ok(answer) => Ok(answer),
             Err(NoAnswer::Failed(error)) => Err(error),
             Err(NoAnswer::Long) => {
-                let (engine, source) = (engine.clone(), source.to_owned());
-                call.long(|guests| async move { guests.check(Lane::Long, &engine, &source).await })
-                    .await
+                let (tenant, engine) = (tenant.clone(), engine.clone());
+                let source = source.to_owned();
+                call.long(|guests| async move {
+                    guests.check(Lane::Long, &tenant, &engine, &source).await
+                })
+                .await
             }
         }
     }
 
     async fn render(&self, template: &TemplateRef, variables: &str) -> Result<String, RenderError> {
-        let call = self.call(template.tenant).await.map_err(Broken)?;
+        let call = self.call(template.tenant.org).await.map_err(Broken)?;
         // Reading is not paid for in fuel. Most take microseconds; a large one is a long call.
         if variables.len() < LARGE && !self.guests.is_long(template.version) {
             match self.guests.render(Lane::Short, template, variables).await {

@@ -125,7 +125,7 @@ impl From<Stop> for SchemaError {
 }
 
 fn answer(ended: Result<Answer, Ended>, guard: &Guard) -> Result<(), NoAnswer<SchemaError>> {
-    let (answer,) = ended.map_err(|ended| Stop::of(ended, guard.denied()))?;
+    let (answer,) = ended.map_err(|ended| Stop::of(ended, guard))?;
     answer.map_err(|error| {
         NoAnswer::Failed(match error {
             WitSchemaError::Schema(message) => SchemaError::Schema(message),

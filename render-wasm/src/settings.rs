@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use px0_core::render::EngineName;
 use serde::Deserialize;
 
 use crate::{engine::MAX_MEMORY, lane};
@@ -60,6 +61,8 @@ pub struct RenderSettings {
     /// Of those, how many may be long ones at the same time (more than 800,000 instructions). None: half of
     /// the cores, so that a tenant of endless loops leaves room for the others.
     pub long_per_tenant: Option<usize>,
+    /// The engine of versions that name none.
+    pub default_engine: EngineName,
     /// The folder that keeps the guests' compiled code, so that a second start need not compile.
     /// It belongs to this process alone (mode 0700). None: compile at every start.
     pub cache_dir: Option<PathBuf>,
@@ -124,6 +127,7 @@ impl Default for RenderSettings {
             isolation: Isolation::Version,
             concurrent_per_tenant: 16,
             long_per_tenant: None,
+            default_engine: EngineName::default(),
             cache_dir: None,
         }
     }

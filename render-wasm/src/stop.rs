@@ -3,7 +3,7 @@
 use px0_core::render::Limit;
 use wasmtime::{Error, Trap};
 
-use crate::turn::Ended;
+use crate::{guard::Guard, turn::Ended};
 
 /// What a template is told that is nested too deeply for the guest's stack.
 pub(crate) const TOO_DEEP: &str = "template too deeply nested";
@@ -25,12 +25,12 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
-    /// Why a call `ended`, given whether memory was `denied`.
-    pub(crate) fn of(ended: Ended, denied: bool) -> Self {
+    /// Why a call `ended`, given what its guard saw.
+    pub(crate) fn of(ended: Ended, guard: &Guard) -> Self {
         match ended {
             Ended::Long => Self::Long,
             Ended::Limit(limit) => Self::Limit(limit),
-            Ended::Failed(error) => Self::by(&error, denied),
+            Ended::Failed(error) => Self::by(&error, guard.denied()),
         }
     }
 

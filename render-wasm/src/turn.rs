@@ -17,13 +17,13 @@ use wasmtime::Error;
 use crate::lane::Lane;
 
 /// Fuel between two looks at the clock: about 25 µs, which costs less than one part in a hundred.
-pub(crate) const SLICE: u64 = 100_000;
+pub const SLICE: u64 = 100_000;
 
 /// Slices of a short call. They are counted, not timed: a thread that the system held up in between ran no longer for it.
 const SHORT: u32 = 8;
 
 /// Fuel of a short call.
-pub(crate) const SHORT_FUEL: u64 = SHORT as u64 * SLICE;
+pub const SHORT_FUEL: u64 = SHORT as u64 * SLICE;
 
 /// How long a long call runs before others have their turn.
 const TURN: Duration = Duration::from_micros(250);
@@ -88,15 +88,15 @@ fn turn<T>(call: &mut Pin<&mut impl Future<Output = Result<T, Error>>>, left: Du
 
 /// Resumes `call` for a slice.
 ///
-/// Guests import nothing, so a call is only ever pending because its slice is used up: there is nothing that could wake it,
-/// and it can always go on.
+/// What guests import waits for nothing either, so a call is only ever pending because its slice is used up: there is nothing
+/// that could wake it, and it can always go on.
 fn resume<F: Future>(call: &mut Pin<&mut F>) -> Poll<F::Output> {
     call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// For how long this thread has run, which is less than the time that has passed: others may have been given the core.
 #[cfg(target_os = "linux")]
-fn ran() -> Duration {
+pub fn ran() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
@@ -104,7 +104,7 @@ fn ran() -> Duration {
 
 /// For how long this process has run.
 #[cfg(not(target_os = "linux"))]
-fn ran() -> Duration {
+pub fn ran() -> Duration {
     use std::{sync::LazyLock, time::Instant};
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed()

@@ -12,7 +12,13 @@ use support::{sandbox, sandbox_with, template};
 async fn ends_well(name: &str, source: &str, variables: &str) -> Result<usize, RenderError> {
     let sandbox = sandbox();
     let start = Instant::now();
-    let checked = sandbox.check(px0_core::ids::OrgId::new(), &EngineName::default(), source).await;
+    let checked = sandbox
+        .check(
+            &px0_core::render::Tenant::plain(px0_core::ids::OrgId::new()),
+            &EngineName::default(),
+            source,
+        )
+        .await;
     assert!(checked.is_ok(), "{name}: on save the sandbox failed: {checked:?}");
     let rendered = sandbox.render(&template(source), variables).await.map(|text| text.len());
     if let Err(RenderError::Internal(message)) = &rendered {
@@ -149,7 +155,11 @@ async fn limits_are_told_apart() {
     }
     let deep = format!("{{{{ 1{} }}}}", "+1".repeat(7500));
     let error = sandbox
-        .check(px0_core::ids::OrgId::new(), &EngineName::default(), &deep)
+        .check(
+            &px0_core::render::Tenant::plain(px0_core::ids::OrgId::new()),
+            &EngineName::default(),
+            &deep,
+        )
         .await
         .expect("the sandbox works");
     assert_eq!(error.expect_err("it is deep").message, "template too deeply nested");

@@ -61,7 +61,11 @@ async fn compiling_has_limits_too() {
     assert_eq!(sandbox.render(&small, "{}").await.as_deref(), Ok("x"));
     let large = template(&"{{ a|default('x') }}".repeat(3_000));
     let checked = sandbox
-        .check(px0_core::ids::OrgId::new(), &large.engine, &large.source)
+        .check(
+            &px0_core::render::Tenant::plain(px0_core::ids::OrgId::new()),
+            &large.engine,
+            &large.source,
+        )
         .await
         .expect("the sandbox works");
     let message = checked.expect_err("it is too large").message;
@@ -76,7 +80,13 @@ async fn a_dense_template_of_64_kib_compiles() {
     let unit = "{% if a.b == 'x' and c|default(1) > 2 %}{{ d[0].e|upper|trim }}{% endif %}";
     let source = unit.repeat(64 * 1024 / unit.len());
     assert_eq!(
-        sandbox.check(px0_core::ids::OrgId::new(), &Default::default(), &source).await,
+        sandbox
+            .check(
+                &px0_core::render::Tenant::plain(px0_core::ids::OrgId::new()),
+                &Default::default(),
+                &source
+            )
+            .await,
         Ok(Ok(()))
     );
 }

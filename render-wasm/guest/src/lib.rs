@@ -5,11 +5,12 @@
 mod compare;
 mod memory;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use exports::px0::engine::template_engine::{Document, Guest, RenderError, TemplateError};
+use px0::engine::functions::{self, CallError};
 use px0_document::Tape;
-use px0_minijinja::{Failure, RenderFailure, Template};
+use px0_minijinja::{Failure, Function, Lender, RenderFailure, Template};
 
 wit_bindgen::generate!({ path: "../wit", world: "template-guest" });
 
@@ -28,7 +29,7 @@ export!(Component);
 impl Guest for Component {
     fn compile(source: String) -> Result<(), TemplateError> {
         memory::watch_panics();
-        let template = Template::compile(source)?;
+        let template = Template::compile_with(source, Arc::new(Plugins))?;
         TEMPLATE.set(Some(template));
         Ok(())
     }
@@ -49,6 +50,27 @@ impl Guest for Component {
                 column: None,
                 excerpt: None,
             })),
+        })
+    }
+}
+
+/// What plugins lend.
+struct Plugins;
+
+impl Lender for Plugins {
+    fn functions(&self) -> Vec<Function> {
+        let function = |function: functions::Function| Function {
+            name: function.name,
+            min: function.min_arguments,
+            max: function.max_arguments,
+        };
+        functions::available().into_iter().map(function).collect()
+    }
+
+    fn call(&self, name: &str, arguments: Vec<String>) -> Result<String, String> {
+        functions::call(name, &arguments).map_err(|error| match error {
+            CallError::Unknown => format!("there is no function `{name}`"),
+            CallError::Arguments(why) | CallError::Failed(why) => format!("`{name}`: {why}"),
         })
     }
 }

@@ -6,6 +6,7 @@
 //! - `variables` are the variables, which the host has read ([`px0_document`]), `missing` what lacks of them;
 //! - `names` lists all that a template may call, `callables`, `tojson`, `methods` and `operators` are those that differ
 //!   from minijinja's;
+//! - `lent` are functions that others lend to templates;
 //! - `place` is where errors are.
 //!
 //! The guest is this crate behind the interface of `../wit`. It is a crate of its own so that tests and fuzzers run the same
@@ -13,6 +14,7 @@
 
 mod assigned;
 mod callables;
+mod lent;
 mod methods;
 mod missing;
 mod names;
@@ -25,4 +27,5 @@ mod template;
 mod tojson;
 mod variables;
 
+pub use lent::{Function, Lender};
 pub use template::{Failure, RenderFailure, Template};

@@ -20,6 +20,8 @@ use minijinja::{
     },
 };
 
+use crate::lent::Lent;
+
 mod calls;
 mod expression;
 mod parts;
@@ -37,10 +39,11 @@ type Checked<T> = Result<T, Problem>;
 pub(crate) fn rewrite(
     template: &Stmt<'static>,
     env: &mut Environment<'static>,
+    lent: &Lent,
 ) -> Checked<Stmt<'static>> {
     let mut assigned = HashSet::from(["loop", "caller"]);
     crate::assigned::collect(template, &mut assigned);
-    Rewriter { assigned, env, operand: None, operand_or_none: None }.stmt(template)
+    Rewriter { assigned, env, lent, operand: None, operand_or_none: None }.stmt(template)
 }
 
 /// Spans that minijinja does not lose.
@@ -61,6 +64,7 @@ pub(crate) struct Rewriter<'e> {
     /// Names that the template itself gives a value somewhere.
     assigned: HashSet<&'static str>,
     env: &'e mut Environment<'static>,
+    lent: &'e Lent,
     operand: Option<Value>,
     operand_or_none: Option<Value>,
 }

@@ -12,6 +12,7 @@ use px0_document::Tape;
 
 use crate::{
     callables::Raised,
+    lent::{Lender, Lent, NoLender},
     methods,
     missing::{self, missing},
     place::place,
@@ -58,6 +59,7 @@ pub struct Template {
     env: &'static Environment<'static>,
     plan: Option<Plan>,
     interpreter: OnceCell<Interpreter>,
+    lent: Lent,
     /// How long the text of the last render was: the next one is probably about as long.
     last_length: usize,
 }
@@ -70,9 +72,9 @@ struct Interpreter {
 
 impl Interpreter {
     /// Checks and compiles `tree`, which was read from `source`.
-    fn of(source: &'static str, tree: &Stmt<'static>) -> Result<Interpreter, Failure> {
+    fn of(source: &'static str, tree: &Stmt<'static>, lent: &Lent) -> Result<Interpreter, Failure> {
         let mut env = environment();
-        let tree = rewrite(tree, &mut env).map_err(|problem| {
+        let tree = rewrite(tree, &mut env, lent).map_err(|problem| {
             let range = problem.span.start_offset as usize..problem.span.end_offset as usize;
             at(source, problem.message, Some(range))
         })?;
@@ -102,27 +104,36 @@ fn read(source: &'static str) -> Result<Stmt<'static>, Failure> {
 }
 
 impl Template {
-    /// Reads, checks and compiles `source`.
+    /// As [`Template::compile_with`], without anything lent.
+    ///
+    /// # Errors
+    /// It is not a template, or calls what there is not.
+    pub fn compile(source: String) -> Result<Template, Failure> {
+        Self::compile_with(source, Arc::new(NoLender))
+    }
+
+    /// Reads, checks and compiles `source`, which may call what `lender` lends.
     ///
     /// Source, code and environment are leaked on purpose: an instance is one template, and goes
     /// with its memory.
     ///
     /// # Errors
     /// It is not a template, or calls what there is not.
-    pub fn compile(source: String) -> Result<Template, Failure> {
+    pub fn compile_with(source: String, lender: Arc<dyn Lender>) -> Result<Template, Failure> {
+        let lent = Lent::by(lender);
         let source: &'static str = source.leak();
         let tree = read(source)?;
-        let plan = Plan::of(&tree);
+        let plan = Plan::of(&tree, &lent);
         // A plan knows that all is there that it calls.
         let lazy = source.len() <= LAZY && plan.as_ref().is_some_and(|plan| !plan.calls_by_name());
         let interpreter = OnceCell::new();
         let env: &'static Environment<'static> = if lazy {
             Box::leak(Box::new(environment()))
         } else {
-            let made = Interpreter::of(source, &tree)?;
+            let made = Interpreter::of(source, &tree, &lent)?;
             interpreter.get_or_init(|| made).env
         };
-        Ok(Template { source, env, plan, interpreter, last_length: source.len() })
+        Ok(Template { source, env, plan, interpreter, lent, last_length: source.len() })
     }
 
     /// The interpreter, made ready if it is not yet.
@@ -130,7 +141,7 @@ impl Template {
         if let Some(interpreter) = self.interpreter.get() {
             return Ok(interpreter);
         }
-        let interpreter = Interpreter::of(self.source, &read(self.source)?)?;
+        let interpreter = Interpreter::of(self.source, &read(self.source)?, &self.lent)?;
         Ok(self.interpreter.get_or_init(|| interpreter))
     }
 
@@ -140,7 +151,7 @@ impl Template {
             return Vec::new();
         };
         let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
-        names.retain(|name| !is_function(name));
+        names.retain(|name| !is_function(name) && self.lent.find(name).is_none());
         names.sort();
         names
     }
@@ -151,6 +162,7 @@ impl Template {
     /// What the template stopped with, what lacks, or that the text is too long.
     pub fn render(&mut self, variables: Tape, max_output: usize) -> Result<String, RenderFailure> {
         let variables = Arc::new(variables);
+        self.lent.begin();
         let text = match self.planned(&variables) {
             Some(text) => text,
             None => self.interpreted(&variables)?,

@@ -39,6 +39,14 @@ pub(crate) fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Re
     Ok(Value::from(json.text))
 }
 
+/// The value in one line, for a lent function.
+pub(crate) fn compact(value: &Value) -> Result<String, Error> {
+    let room = value.as_str().map_or(32, str::len) + 2;
+    let mut json = Json { text: String::with_capacity(room), indent: None, ascii: false, depth: 0 };
+    json.value(value)?;
+    Ok(json.text)
+}
+
 struct Json {
     text: String,
     indent: Option<usize>,

@@ -35,6 +35,22 @@ fn scalar(tape: &Tape, node: Node) -> Value {
     }
 }
 
+/// The value at `node` as the template's own: nothing in it is a variable, so nothing in it can be missing.
+pub(crate) fn own(tape: &Tape, node: Node) -> Value {
+    let nodes = |step: u32| {
+        (0..node.length()).map(move |item| tape.node(node.first() + step * item + (step - 1)))
+    };
+    match node.tag() {
+        Tag::Array => nodes(1).map(|item| own(tape, item)).collect(),
+        Tag::Object => {
+            let names =
+                (0..node.length()).map(|pair| tape.text(tape.node(node.first() + 2 * pair)));
+            names.zip(nodes(2)).map(|(name, value)| (name.to_owned(), own(tape, value))).collect()
+        }
+        _ => scalar(tape, node),
+    }
+}
+
 /// A number without fraction: exact as far as 128 bits go, the nearest double beyond.
 fn integer(text: &str) -> Value {
     if let Ok(small) = text.parse::<i64>() {

@@ -8,7 +8,7 @@ use std::{
 
 use px0_core::{
     ids::{OrgId, VersionId},
-    render::{EngineName, RenderError, Renderer, TemplateError, TemplateRef},
+    render::{EngineName, RenderError, Renderer, TemplateError, TemplateRef, Tenant},
 };
 use px0_render_wasm::{RenderSettings, Sandbox};
 
@@ -48,7 +48,7 @@ pub(crate) fn sandbox_with(change: impl FnOnce(&mut RenderSettings)) -> Sandbox 
 /// A new version of a new tenant with the template `source`.
 pub(crate) fn template(source: &str) -> TemplateRef {
     TemplateRef {
-        tenant: OrgId::new(),
+        tenant: Tenant::plain(OrgId::new()),
         version: VersionId::new(),
         engine: EngineName::default(),
         source: Arc::from(source),
@@ -63,7 +63,11 @@ pub(crate) async fn render(source: &str, variables: &str) -> Result<String, Rend
 /// Checks `source`.
 pub(crate) async fn check(source: &str) -> Result<(), TemplateError> {
     sandbox()
-        .check(px0_core::ids::OrgId::new(), &EngineName::default(), source)
+        .check(
+            &px0_core::render::Tenant::plain(px0_core::ids::OrgId::new()),
+            &EngineName::default(),
+            source,
+        )
         .await
         .expect("the sandbox works")
 }

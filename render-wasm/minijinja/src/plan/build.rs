@@ -10,6 +10,7 @@ use minijinja::{
 
 use super::{Counter, Declined, Expr, For, Frame, Plan, Question, Relation, Step, Target, Textual};
 use crate::{
+    lent::Lent,
     names::{filter, function, test},
     operators::{Operation, Operator},
 };
@@ -18,13 +19,13 @@ type Planned<T> = Result<T, Declined>;
 
 impl Plan {
     /// The plan of `template`, if it does only what plans can.
-    pub(crate) fn of(template: &Stmt<'static>) -> Option<Plan> {
+    pub(crate) fn of(template: &Stmt<'static>, lent: &Lent) -> Option<Plan> {
         let mut names = HashSet::new();
         crate::assigned::collect(template, &mut names);
         let Stmt::Template(template) = template else {
             return None;
         };
-        let mut builder = Builder { assigned: names, ..Builder::default() };
+        let mut builder = Builder { assigned: names, lent: lent.clone(), ..Builder::default() };
         let steps = builder.within(&template.children, [], Builder::steps).ok()?;
         Some(Plan {
             steps: steps.1,
@@ -49,6 +50,8 @@ struct Builder {
     /// How many loops are around what must be ended before a loop is left.
     sealed: usize,
     calls_by_name: bool,
+    /// What others lend to the template.
+    lent: Lent,
 }
 
 impl Builder {
@@ -301,7 +304,7 @@ impl Builder {
 
     fn filter(&mut self, e: &ast::Filter<'static>) -> Planned<Expr> {
         let of = e.expr.as_ref().ok_or(Declined)?;
-        let callable = filter::find(e.name).ok_or(Declined)?;
+        let callable = filter::find(e.name).or_else(|| self.lent.find(e.name)).ok_or(Declined)?;
         if matches!(e.name, "map" | "select" | "reject" | "selectattr" | "rejectattr") {
             self.calls_by_name = true;
             let is_other = |arg: &CallArg<'static>| match arg {
@@ -341,7 +344,7 @@ impl Builder {
             E::Var(name) => {
                 // Assigned anywhere, it is a name like any other.
                 let assigned = self.assigned.contains(name.id);
-                match function::find(name.id) {
+                match function::find(name.id).or_else(|| self.lent.find(name.id)) {
                     // Attributes of a namespace are set, and plans have no such step.
                     Some(callable) if !assigned && name.id != "namespace" => {
                         self.called(callable, None, &e.args)

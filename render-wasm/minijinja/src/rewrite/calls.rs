@@ -1,7 +1,7 @@
 //! The rewriting of what is called by name: filters, tests, functions.
 
 use minijinja::{
-    Environment, Value,
+    Environment,
     machinery::ast::{self, CallArg, Expr, Spanned},
 };
 
@@ -9,28 +9,35 @@ use super::{
     Checked, E, OneLine as _, Rewriter,
     parts::{call_of, constant, is_open_chain, unknown},
 };
-use crate::names::{filter, function, test};
+use crate::{
+    lent::Lent,
+    names::{filter, function, test},
+};
+
+/// What is looked up by name while rendering.
+struct Table {
+    what: &'static str,
+    names: &'static [&'static str],
+    register: fn(&mut Environment<'static>, &str),
+    /// Whether lent functions are among it.
+    lent: bool,
+}
+
+const FILTERS: Table =
+    Table { what: "filter", names: filter::NAMES, register: filter::register, lent: true };
+const TESTS: Table =
+    Table { what: "test", names: test::NAMES, register: test::register, lent: false };
 
 impl Rewriter<'_> {
     pub(super) fn filter(&mut self, e: &Spanned<ast::Filter<'static>>) -> Checked<E> {
-        let Some(found) = filter::find(e.name) else {
-            return Err(unknown(
-                "filter",
-                e.name,
-                filter::NAMES.iter().copied(),
-                e.span().on_one_line(),
-            ));
+        let Some(found) = filter::find(e.name).or_else(|| self.lent.find(e.name)) else {
+            let known = filter::NAMES.iter().copied().chain(self.lent.names());
+            return Err(unknown("filter", e.name, known, e.span().on_one_line()));
         };
         match e.name {
-            "map" => {
-                self.by_name(&e.args, 0, "filter", filter::NAMES, filter::find, filter::register)?
-            }
-            "select" | "reject" => {
-                self.by_name(&e.args, 0, "test", test::NAMES, test::find, test::register)?
-            }
-            "selectattr" | "rejectattr" => {
-                self.by_name(&e.args, 1, "test", test::NAMES, test::find, test::register)?;
-            }
+            "map" => self.by_name(&e.args, 0, &FILTERS)?,
+            "select" | "reject" => self.by_name(&e.args, 0, &TESTS)?,
+            "selectattr" | "rejectattr" => self.by_name(&e.args, 1, &TESTS)?,
             _ => {}
         }
         let args = self.args(&e.args)?;
@@ -43,7 +50,7 @@ impl Rewriter<'_> {
             // The filters of a block get the block's text, which is never missing; minijinja must
             // find them by name, because their first argument is already on its stack.
             open => {
-                filter::register(self.env, e.name);
+                self.register(&FILTERS, e.name);
                 let expr = open.as_ref().map(|expr| self.expr(expr)).transpose()?;
                 Ok(Expr::Filter(Spanned::new(
                     ast::Filter { name: e.name, expr, args },
@@ -54,34 +61,33 @@ impl Rewriter<'_> {
     }
 
     /// Makes the filter or test known that `map` and its relatives are given by name.
-    fn by_name(
-        &mut self,
-        args: &[CallArg<'static>],
-        at: usize,
-        what: &str,
-        names: &'static [&'static str],
-        find: fn(&str) -> Option<Value>,
-        register: fn(&mut Environment<'static>, &str),
-    ) -> Checked<()> {
+    fn by_name(&mut self, args: &[CallArg<'static>], at: usize, table: &Table) -> Checked<()> {
+        let lent = table.lent.then_some(self.lent);
+        let known = || table.names.iter().copied().chain(lent.into_iter().flat_map(Lent::names));
         let given = args.iter().filter(|arg| !matches!(arg, CallArg::Kwarg(..))).nth(at);
         match given {
             None => {}
             Some(CallArg::Pos(Expr::Const(name))) => {
                 let text = name.value.as_str().unwrap_or_default();
-                if find(text).is_none() {
-                    return Err(unknown(
-                        what,
-                        text,
-                        names.iter().copied(),
-                        name.span().on_one_line(),
-                    ));
+                if !known().any(|name| name == text) {
+                    return Err(unknown(table.what, text, known(), name.span().on_one_line()));
                 }
-                register(self.env, text);
+                self.register(table, text);
             }
             // Only known while rendering.
-            Some(_) => names.iter().for_each(|name| register(self.env, name)),
+            Some(_) => {
+                let all: Vec<_> = known().collect();
+                all.into_iter().for_each(|name| self.register(table, name));
+            }
         }
         Ok(())
+    }
+
+    fn register(&mut self, table: &Table, name: &str) {
+        (table.register)(self.env, name);
+        if table.lent && !table.names.contains(&name) {
+            self.lent.register(self.env, name);
+        }
     }
 
     pub(super) fn call(
@@ -89,14 +95,16 @@ impl Rewriter<'_> {
         e: &Spanned<ast::Call<'static>>,
     ) -> Checked<Spanned<ast::Call<'static>>> {
         let expr = match &e.expr {
-            Expr::Var(name) if !self.assigned.contains(name.id) => match function::find(name.id) {
-                Some(function) => constant(function, name.span().on_one_line()),
-                None => {
-                    let known =
-                        function::NAMES.iter().copied().chain(self.assigned.iter().copied());
-                    return Err(unknown("function", name.id, known, name.span().on_one_line()));
+            Expr::Var(name) if !self.assigned.contains(name.id) => {
+                match function::find(name.id).or_else(|| self.lent.find(name.id)) {
+                    Some(function) => constant(function, name.span().on_one_line()),
+                    None => {
+                        let known = function::NAMES.iter().copied().chain(self.lent.names());
+                        let known = known.chain(self.assigned.iter().copied());
+                        return Err(unknown("function", name.id, known, name.span().on_one_line()));
+                    }
                 }
-            },
+            }
             other => self.expr(other)?,
         };
         Ok(Spanned::new(ast::Call { expr, args: self.args(&e.args)? }, e.span().on_one_line()))
