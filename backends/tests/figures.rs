@@ -59,7 +59,7 @@ async fn figures() {
     let prompt = prompt_in(&store, &world, "hot").await;
     let version = draft(&store, prompt.id, &"x".repeat(1500)).await;
     for _ in 0..2 {
-        store.step_version(stamp(), version.id, Step::Promote).await.unwrap();
+        store.step_version(stamp(), version.id, Step::Promote, None).await.unwrap();
     }
     read(&store, world.org.id, "resolve").await;
 

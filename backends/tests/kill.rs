@@ -49,8 +49,9 @@ async fn child_writes_until_it_is_killed() {
                 let template = format!("{task} {round} {}", "x".repeat(long));
                 let version = draft(&store, prompt.id, &template).await;
                 tell(&version, "draft");
-                store.step_version(stamp(), version.id, Step::Promote).await.unwrap();
-                let live = store.step_version(stamp(), version.id, Step::Promote).await.unwrap();
+                store.step_version(stamp(), version.id, Step::Promote, None).await.unwrap();
+                let live =
+                    store.step_version(stamp(), version.id, Step::Promote, None).await.unwrap();
                 tell(&live, "live");
             }
         }));

@@ -18,9 +18,10 @@ use px0_core::{
     key::{ApiKey, KeyOperation, KeyScope},
     lifecycle::{Status, Step},
     page::Page,
+    plugin::{Kind, MAX_VALUE, OnFailure, OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, PromptFilter},
     secret::{CodeKey, TokenHash},
-    store::{Accounts, Keys, NewMember, Prompts, Refusal, Store, StoreError, Tenancy},
+    store::{Accounts, Keys, NewMember, Plugins, Prompts, Refusal, Store, StoreError, Tenancy},
     tag::{Selector, TagName},
     tenancy::{JoinRequest, RequestStatus, Role, Team},
     user::{MailedCode, Session},
@@ -161,10 +162,10 @@ async fn readers_see_one_moment() {
     let mut versions = Vec::new();
     for _ in 0..4 {
         let version = draft(&store, prompt.id, "x").await;
-        store.step_version(stamp(), version.id, Step::Promote).await.unwrap();
+        store.step_version(stamp(), version.id, Step::Promote, None).await.unwrap();
         versions.push(version.id);
     }
-    store.step_version(stamp(), versions[0], Step::Promote).await.unwrap();
+    store.step_version(stamp(), versions[0], Step::Promote, None).await.unwrap();
     store.set_tag(stamp(), versions[0], tag("prod")).await.unwrap();
 
     let done = Arc::new(AtomicBool::new(false));
@@ -175,7 +176,7 @@ async fn readers_see_one_moment() {
             tokio::spawn(async move {
                 for _ in 0..50 {
                     // Live already: somebody else was faster.
-                    let _ = store.step_version(stamp(), version, Step::Promote).await;
+                    let _ = store.step_version(stamp(), version, Step::Promote, None).await;
                     store.set_tag(stamp(), version, tag("prod")).await.unwrap();
                 }
             })
@@ -335,14 +336,32 @@ async fn deletions_leave_nothing_behind() {
     let prompt = prompt_in(&store, &ada, "prompt").await;
     let version = draft(&store, prompt.id, &"x".repeat(30_000)).await;
     store.set_tag(stamp(), version.id, tag("a")).await.unwrap();
-    store.step_version(stamp(), version.id, Step::Promote).await.unwrap();
-    store.step_version(stamp(), version.id, Step::Promote).await.unwrap();
+    store.step_version(stamp(), version.id, Step::Promote, None).await.unwrap();
+    store.step_version(stamp(), version.id, Step::Promote, None).await.unwrap();
     let copy = store
         .duplicate_version(stamp(), version.id, px0_core::ids::VersionId::new())
         .await
         .unwrap();
     store.set_tag(stamp(), copy.id, tag("a")).await.unwrap();
     store.set_tag(stamp(), copy.id, tag("b")).await.unwrap();
+    let guard = PluginId::parse("guard").unwrap();
+    let decision = OrgPlugin {
+        org_id: ada.org.id,
+        plugin: guard.clone(),
+        kind: Kind::Hook,
+        enabled: true,
+        on_failure: OnFailure::Refuse,
+        settings: None,
+        updated_at: stamp().at,
+    };
+    store.set_org_plugin(stamp(), decision).await.unwrap();
+    // The second is forgotten, the first goes with its organization, and both are in parts before.
+    for (key, then) in [("one", Some(vec![1; 9_000])), ("two", None)] {
+        let key = ValueKey::parse(key).unwrap();
+        let long = Some(vec![7; MAX_VALUE]);
+        store.set_plugin_value(stamp(), ada.org.id, &guard, &key, long).await.unwrap();
+        store.set_plugin_value(stamp(), ada.org.id, &guard, &key, then).await.unwrap();
+    }
     clean().await;
 
     store.delete_version(stamp(), copy.id).await.unwrap();

@@ -130,6 +130,11 @@ operations! {
         ListOrgPeople = "listOrgPeople": PersonOrKey, OrgMember, OrgWide(AdminKey);
         RemoveOrgMember = "removeOrgMember": PersonOrKey, OrgAdmin, Refused;
     }
+    "Plugins" {
+        ListPlugins = "listPlugins": Person, Nothing, Never;
+        ListOrgPlugins = "listOrgPlugins": Person, OrgAdmin, Never;
+        SetOrgPlugin = "setOrgPlugin": Person, OrgAdmin, Never;
+    }
     "Team Management" {
         CreateTeam = "createTeam": PersonOrKey, OrgAdmin, OrgWide(AdminKey);
         ListOrgTeams = "listOrgTeams": PersonOrKey, OrgMember, OrgWide(AdminKey);

@@ -1,9 +1,10 @@
 //! What the render path would read from the store, kept in memory.
 //!
-//! Each organization has counters: of changes to its keys, and of changes to its prompts. A copy notes the counters of
-//! the organizations that it depends on *before* it is read from the store, and is used only while they are the same. So
-//! a change that happens while a copy is being read makes the copy stale before it is used at all. Counters are
-//! shared by organizations whose ids fall together: then one's change also drops copies of the other, which costs a read.
+//! Each organization has counters: of changes to its keys, to its prompts, and to what it decided about plugins. A copy
+//! notes the counters of the organizations that it depends on *before* it is read from the store, and is used only while
+//! they are the same. So a change that happens while a copy is being read makes the copy stale before it is used at all.
+//! Counters are shared by organizations whose ids fall together: then one's change also drops copies of the other, which
+//! costs a read.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -20,6 +21,7 @@ use crate::{
     ids::OrgId,
     key::ApiKey,
     page::Weigh,
+    plugin::OrgPlugins,
     prompt::PromptRef,
     secret::TokenHash,
     store::{Change, Found, Reach, Told, Watcher},
@@ -33,6 +35,9 @@ const COUNTERS: usize = 4096;
 /// Most keys that are kept, a few hundred bytes each.
 const KEYS: u64 = 10_000;
 
+/// Most bytes of what organizations decided about plugins.
+const PLUGINS: u64 = 16 * 1024 * 1024;
+
 /// What a render resolves.
 pub type Resolved = (Found, Version);
 
@@ -43,6 +48,7 @@ pub type Question = (Reach, PromptRef, Selector);
 pub struct Cache {
     keys: Moka<TokenHash, Noted<ApiKey>>,
     resolved: Moka<Question, Noted<Resolved>>,
+    plugins: Moka<OrgId, Noted<OrgPlugins>>,
     counters: Counters,
 }
 
@@ -111,7 +117,7 @@ impl Counters {
 
     fn changed(&self, changes: &[Change]) {
         for change in changes {
-            if !matches!(change, Change::Prompts(_)) {
+            if matches!(change, Change::Keys(_) | Change::All) {
                 self.keys.fetch_add(1, Ordering::SeqCst);
             }
             self.at(self.place(*change)).fetch_add(1, Ordering::SeqCst);
@@ -142,9 +148,14 @@ impl Cache {
             let (_, version) = &*noted.copy;
             u32::try_from(1024 + version.weight()).unwrap_or(u32::MAX)
         };
+        let weigh_plugins = |_: &OrgId, noted: &Noted<OrgPlugins>| {
+            let weight: usize = noted.copy.iter().map(|decision| 256 + decision.weight()).sum();
+            u32::try_from(256 + weight).unwrap_or(u32::MAX)
+        };
         Arc::new(Self {
             keys: Moka::new(KEYS),
             resolved: Moka::builder().max_capacity(bytes).weigher(weigh).build(),
+            plugins: Moka::builder().max_capacity(PLUGINS).weigher(weigh_plugins).build(),
             counters: Counters {
                 hasher: RandomState::new(),
                 counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
@@ -193,6 +204,22 @@ impl Cache {
     pub fn keep_resolved(&self, note: Note, question: Question, resolved: Arc<Resolved>) {
         self.resolved.insert(question, Noted { copy: resolved, note });
     }
+
+    /// A copy of what an organization decided about plugins.
+    pub fn org_plugins(&self, org: OrgId) -> Option<Arc<OrgPlugins>> {
+        let noted = self.plugins.get(&org)?;
+        self.counters.holds(&noted.note).then_some(noted.copy)
+    }
+
+    /// To be called before the store is asked what an organization decided about plugins.
+    pub fn before_org_plugins(&self, org: OrgId) -> Option<Note> {
+        self.counters.note([Change::Plugins(org)])
+    }
+
+    /// Keeps what an organization decided about plugins, read after `note` was taken.
+    pub fn keep_org_plugins(&self, note: Note, org: OrgId, plugins: Arc<OrgPlugins>) {
+        self.plugins.insert(org, Noted { copy: plugins, note });
+    }
 }
 
 /// The store tells.
@@ -236,6 +263,33 @@ mod tests {
         assert!(!cache.counters.holds(&note));
         cache.told(Told::Yes);
         assert!(!cache.counters.holds(&note), "what was missed meanwhile is not known");
+    }
+
+    #[test]
+    fn a_copy_of_decisions_is_used_until_one_is_told() {
+        let (cache, org, other) = (Cache::new(1 << 20), OrgId::new(), OrgId::new());
+        assert!(cache.before_org_plugins(org).is_none());
+        cache.told(Told::Yes);
+        let keep = || {
+            let note = cache.before_org_plugins(org).expect("changes are told");
+            cache.keep_org_plugins(note, org, Arc::default());
+        };
+        assert_eq!(cache.org_plugins(org), None);
+        keep();
+        cache.changed(&[Change::Keys(org), Change::Prompts(org)]);
+        assert!(cache.org_plugins(org).is_some() && cache.org_plugins(other).is_none());
+        for change in [Change::Plugins(org), Change::All] {
+            keep();
+            cache.changed(&[change]);
+            assert_eq!(cache.org_plugins(org), None, "{change}");
+        }
+        let before = cache.before_key();
+        cache.changed(&[Change::Plugins(org)]);
+        assert_eq!(cache.before_key(), before, "no key was changed");
+        let note = cache.before_org_plugins(org).expect("changes are told");
+        cache.changed(&[Change::Plugins(org)]);
+        cache.keep_org_plugins(note, org, Arc::default());
+        assert_eq!(cache.org_plugins(org), None, "what was read before the change");
     }
 
     #[test]

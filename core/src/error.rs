@@ -65,6 +65,8 @@ pub enum Class {
     TooMany,
     /// A fault of the server's own.
     Internal,
+    /// Something that the server relies on gave no answer that can be used.
+    BadGateway,
     /// Not now.
     Unavailable,
 }
@@ -81,6 +83,7 @@ codes! {
         NulCharacter = "nul_character": "There is a NUL character somewhere in the request.",
         TooLarge = "too_large": "A field is larger than it may be; `details.max` is the most bytes it may have.",
         WeakPassword = "weak_password": "The password lacks what `details.missing` lists.",
+        InvalidSettings = "invalid_settings": "The plugin does not take these settings; `details.errors` says how they break its schema.",
         InvalidTemplate = "invalid_template": "The template does not compile; `details` has the line and the column.",
         InvalidSchema = "invalid_schema": "`variables_schema` is not a JSON Schema 2020-12.",
         UnknownEngine = "unknown_engine": "No such template engine is installed; `details.engines` lists those that are.",
@@ -122,6 +125,8 @@ codes! {
         MemberExists = "member_exists": "The user is a member of this team already.",
         RequestPending = "request_pending": "A join request of the caller's is pending for this team.",
         PromptArchived = "prompt_archived": "An archived prompt renders, but cannot be changed until it is restored.",
+        PluginValuesFull = "plugin_values_full": "The plugin keeps as many values for the organization as it may.",
+        VersionChanged = "version_changed": "The version was changed while plugins looked at it; try again.",
     }
     BodyTooLarge {
         BodyTooLarge = "body_too_large": "The body is larger than the server takes; `details.max` is the most bytes it may have.",
@@ -134,6 +139,7 @@ codes! {
         CannotPromote = "cannot_promote": "Only draft and stable versions can be promoted.",
         CannotDemote = "cannot_demote": "Only live versions can be demoted.",
         AlreadyArchived = "already_archived": "The version is archived already.",
+        PluginRefused = "plugin_refused": "A plugin of the organization said no; `details.code` and `details.reason` say why.",
         ExecutionFailed = "execution_failed": "The template stopped with an error of its own; `details.line` says where.",
         RenderLimit = "render_limit": "The render ran into a limit; `details.limit` is fuel, memory, time or output.",
         MissingVariables = "missing_variables": "Variables that the render needs are absent or null; `details.missing` lists them all.",
@@ -144,6 +150,9 @@ codes! {
     }
     Internal {
         Internal = "internal": "The server failed; `details.request_id` finds the cause in its log.",
+    }
+    BadGateway {
+        PluginFailed = "plugin_failed": "A plugin that is needed for the answer failed, or is not asked for a minute because it failed again and again.",
     }
     Unavailable {
         Unavailable = "unavailable": "The store does not answer, or the server is too busy; try again.",

@@ -16,6 +16,7 @@ pub mod caller;
 pub mod clock;
 pub mod email;
 pub mod error;
+pub mod hex;
 pub mod ids;
 pub mod json;
 pub mod key;

@@ -1,4 +1,4 @@
-//! Plugins, as far as an organization has a say: which it uses, and with which settings.
+//! Plugins, as far as an organization has a say: which it uses, and with which settings; and the [`Host`] that runs them.
 
 use std::{fmt, sync::Arc};
 
@@ -9,6 +9,14 @@ use crate::{
     error::{Code, Error},
     ids::OrgId,
     json::JsonText,
+    page::Weigh,
+};
+
+mod host;
+
+pub use host::{
+    Benched, HookError, Host, Installed, Kind, MAX_SAMPLE_BYTES, MAX_SAMPLES, NoPlugins,
+    Permission, PluginFailure, Point, Sample, SettingsError, Subject, decision,
 };
 
 /// The name of a plugin: `[a-z][a-z0-9-]{0,63}`. It does not depend on whether the plugin is installed.
@@ -74,6 +82,19 @@ pub enum OnFailure {
     Pass,
 }
 
+impl OnFailure {
+    /// Every answer to that.
+    pub const ALL: [Self; 2] = [Self::Refuse, Self::Pass];
+
+    /// The name as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Pass => "pass",
+        }
+    }
+}
+
 /// What an organization decided about a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrgPlugin {
@@ -81,6 +102,8 @@ pub struct OrgPlugin {
     pub org_id: OrgId,
     /// About which plugin.
     pub plugin: PluginId,
+    /// What it was when that was decided. A hook that is not installed any more must not be passed over in silence.
+    pub kind: Kind,
     /// Whether it is used.
     pub enabled: bool,
     /// What happens when it fails; only hooks are asked.
@@ -89,6 +112,12 @@ pub struct OrgPlugin {
     pub settings: Option<JsonText>,
     /// When this was last decided.
     pub updated_at: Timestamp,
+}
+
+impl Weigh for OrgPlugin {
+    fn weight(&self) -> usize {
+        self.settings.as_ref().map_or(0, |settings| settings.as_str().len())
+    }
 }
 
 /// What an organization decided about all plugins, sorted by id; of those that are not in it, nothing.

@@ -8,7 +8,11 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{OrgId, VersionId};
+use crate::{
+    ids::{OrgId, VersionId},
+    plugin::{OrgPlugins, PluginFailure},
+    version::Version,
+};
 
 /// The name of a template engine, such as `minijinja` or `gotemplate`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,20 +46,48 @@ impl fmt::Display for EngineName {
     }
 }
 
+/// For whom something is rendered.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Whose share of the machine it takes.
+    pub org: OrgId,
+    /// What the organization decided about plugins.
+    pub plugins: Arc<OrgPlugins>,
+}
+
+impl Tenant {
+    /// An organization that decided nothing about plugins.
+    pub fn plain(org: OrgId) -> Self {
+        Self { org, plugins: Arc::default() }
+    }
+}
+
 /// The template of one version of one tenant's prompt.
 ///
 /// Warm instances are kept by `version` and never shared between versions; `source` is compared
 /// too, because a draft may change under the same id.
 #[derive(Clone, Debug)]
 pub struct TemplateRef {
-    /// Whose template this is: the share of the machine a tenant may use is counted by it.
-    pub tenant: OrgId,
+    /// Whose template this is.
+    pub tenant: Tenant,
     /// The version that the template belongs to.
     pub version: VersionId,
     /// The engine that understands it.
     pub engine: EngineName,
     /// Its text.
     pub source: Arc<str>,
+}
+
+impl TemplateRef {
+    /// The template of a version.
+    pub fn of(tenant: &Tenant, version: &Version) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            version: version.id,
+            engine: version.body.engine.clone(),
+            source: version.body.template.clone(),
+        }
+    }
 }
 
 /// A limit that a render (or a compilation) ran into.
@@ -112,6 +144,23 @@ pub enum RenderError {
     /// The variables are not JSON that the sandbox can read (too deep, say). The text says why.
     #[error("invalid variables: {0}")]
     Variables(String),
+    /// The engine is a plugin, and failed.
+    #[error(transparent)]
+    Plugin(PluginFailure),
+    /// The engine is a plugin that is not installed any more.
+    #[error("template engine {0} is not installed any more")]
+    NoEngine(EngineName),
+    /// The sandbox itself failed; the text is for the log and never for a client.
+    #[error("sandbox failed: {0}")]
+    Internal(String),
+}
+
+/// Why a template was not checked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// The engine is a plugin, and failed.
+    #[error(transparent)]
+    Plugin(PluginFailure),
     /// The sandbox itself failed; the text is for the log and never for a client.
     #[error("sandbox failed: {0}")]
     Internal(String),
@@ -158,14 +207,13 @@ pub trait Renderer: Send + Sync + 'static {
     ///
     /// # Errors
     /// What is wrong and where; a template that cannot be compiled within the limits says so in `message`.
-    /// The outer error is the sandbox's own failure, for the log.
-    /// `tenant` is whose share of the machine it takes.
+    /// The outer error is not the template's fault.
     async fn check(
         &self,
-        tenant: OrgId,
+        tenant: &Tenant,
         engine: &EngineName,
         source: &str,
-    ) -> Result<Result<(), TemplateError>, String>;
+    ) -> Result<Result<(), TemplateError>, CheckError>;
 
     /// Renders `template` with `variables`, the text of a JSON object.
     async fn render(&self, template: &TemplateRef, variables: &str) -> Result<String, RenderError>;

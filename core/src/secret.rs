@@ -6,7 +6,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    hex,
+};
 
 /// What a bearer token is for; its prefix says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ impl Token {
     pub fn new(kind: TokenKind) -> Result<Self> {
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits).map_err(Error::internal)?;
-        Ok(Self(format!("{}{}", kind.prefix(), hex(&bits))))
+        Ok(Self(format!("{}{}", kind.prefix(), hex::text(&bits))))
     }
 
     /// The token itself: for its owner, and nobody else.
@@ -84,21 +87,21 @@ impl TokenHash {
 
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0[..4]))?;
+        f.write_str(&hex::text(&self.0[..4]))?;
         f.write_str("…")
     }
 }
 
 impl Serialize for TokenHash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex(&self.0))
+        hex::serialize(&self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for TokenHash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        unhex(&text).map(Self).ok_or_else(|| serde::de::Error::custom("not a SHA-256"))
+        let bytes = hex::deserialize(deserializer)?.try_into();
+        bytes.map(Self).map_err(|_| serde::de::Error::custom("not a SHA-256"))
     }
 }
 
@@ -154,25 +157,6 @@ pub fn six_digits() -> Result<String> {
     // The remainder's bias (1 in 4,294) is far below what five tries could use.
     let random = getrandom::u32().map_err(Error::internal)?;
     Ok(format!("{:06}", random % 1_000_000))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

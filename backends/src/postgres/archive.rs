@@ -2,7 +2,8 @@
 
 use futures::TryStreamExt as _;
 use px0_core::{
-    ids::{PromptId, UserId},
+    ids::{OrgId, PromptId, UserId},
+    plugin::{PluginId, ValueKey},
     store::{
         Change,
         archive::{Record, Sink, Source, consistent, not_empty},
@@ -14,8 +15,8 @@ use px0_core::{
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
-    Connection, PgResult, PgStore, accounts, check, keys, members, prompts, requests, rows,
-    tenancy, versions,
+    Connection, PgResult, PgStore, accounts, check, keys, members, plugins, prompts, requests,
+    rows, tenancy, versions,
 };
 
 impl PgStore {
@@ -47,7 +48,11 @@ impl PgStore {
         each(c, versions::EVERY, to, version).await?;
         each(c, "SELECT * FROM tags ORDER BY prompt_id, tag", to, tag).await?;
         let payloads = "SELECT * FROM payloads ORDER BY id";
-        each(c, payloads, to, |row| Ok(Record::Payload(rows::payload(row)?))).await
+        each(c, payloads, to, |row| Ok(Record::Payload(rows::payload(row)?))).await?;
+        let decisions = "SELECT * FROM org_plugins ORDER BY org_id, plugin";
+        each(c, decisions, to, |row| Ok(Record::OrgPlugin(rows::org_plugin(row)?))).await?;
+        let values = "SELECT * FROM plugin_values ORDER BY org_id, plugin, key";
+        each(c, values, to, plugin_value).await
     }
 
     pub(super) async fn take_in(&self, from: &mut Source<'_>) -> PgResult<()> {
@@ -67,7 +72,7 @@ impl PgStore {
         // The planner knows nothing of tables that were empty a moment ago.
         let analyze =
             "ANALYZE users, sessions, orgs, teams, members, join_requests, api_keys, api_key_teams,
-                               prompts, versions, tags, payloads";
+                               prompts, versions, tags, payloads, org_plugins, plugin_values";
         sqlx::query(analyze).execute(&mut *tx).await?;
         consistent(&check::check(&mut tx).await?)?;
         tx.changed(Change::All);
@@ -135,6 +140,15 @@ fn tag(row: &PgRow) -> PgResult<Record> {
     })
 }
 
+pub(super) fn plugin_value(row: &PgRow) -> PgResult<Record> {
+    Ok(Record::PluginValue {
+        org: OrgId::from_uuid(row.try_get("org_id")?),
+        plugin: rows::parsed(row, "plugin", PluginId::parse)?,
+        key: rows::parsed(row, "key", |key| ValueKey::parse(key).ok_or(()))?,
+        value: row.try_get("value")?,
+    })
+}
+
 async fn insert(c: &mut Connection, record: Record) -> PgResult<()> {
     match record {
         Record::User(account) => accounts::insert(c, &account).await,
@@ -151,5 +165,9 @@ async fn insert(c: &mut Connection, record: Record) -> PgResult<()> {
         Record::Version(version) => versions::insert(c, &version).await,
         Record::Tag { prompt, tag, number } => versions::insert_tag(c, prompt, &tag, number).await,
         Record::Payload(payload) => prompts::insert_payload(c, &payload).await,
+        Record::OrgPlugin(decision) => plugins::put(c, &decision).await,
+        Record::PluginValue { org, plugin, key, value } => {
+            plugins::put_value(c, org, &plugin, &key, &value).await
+        }
     }
 }

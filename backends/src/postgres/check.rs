@@ -4,7 +4,7 @@ use futures::TryStreamExt as _;
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Connection, PgResult, error::PgError, rows};
+use super::{Connection, PgResult, archive, error::PgError, plugins, rows};
 
 /// Each finds the ids of what is wrong, and says what that is.
 const RULES: &[(&str, &str)] = &[
@@ -43,6 +43,11 @@ pub(super) async fn check(c: &mut Connection) -> PgResult<Vec<String>> {
             problems.push(says.replace("{}", &row.try_get::<Uuid, _>("id")?.to_string()));
         }
     }
+    let kept = sqlx::query(plugins::TOO_MANY).bind(plugins::most()).fetch_all(&mut *c).await?;
+    for row in kept {
+        let (org, plugin): (Uuid, &str) = (row.try_get("org_id")?, row.try_get("plugin")?);
+        problems.push(format!("{plugin} keeps too many values for organization {org}"));
+    }
     readable(c, "SELECT * FROM users", rows::account, &mut problems).await?;
     readable(c, "SELECT * FROM orgs", rows::org, &mut problems).await?;
     readable(c, "SELECT * FROM teams", rows::team, &mut problems).await?;
@@ -51,6 +56,8 @@ pub(super) async fn check(c: &mut Connection) -> PgResult<Vec<String>> {
     readable(c, "SELECT * FROM prompts", rows::prompt, &mut problems).await?;
     readable(c, super::versions::EVERY, rows::version, &mut problems).await?;
     readable(c, "SELECT * FROM payloads", rows::payload, &mut problems).await?;
+    readable(c, "SELECT * FROM org_plugins", rows::org_plugin, &mut problems).await?;
+    readable(c, "SELECT * FROM plugin_values", archive::plugin_value, &mut problems).await?;
     Ok(problems)
 }
 

@@ -64,7 +64,9 @@ fn of_database(said: &PgDatabaseError) -> Option<StoreError> {
         Some("prompts_slug" | "prompts_name") => return refused(Refusal::PromptTaken),
         Some("members_once") => return refused(Refusal::MemberExists),
         Some("join_requests_one_pending") => return refused(Refusal::RequestPending),
-        Some("teams_org" | "api_keys_org") => return missing(Thing::Org),
+        Some("teams_org" | "api_keys_org" | "org_plugins_org" | "plugin_values_org") => {
+            return missing(Thing::Org);
+        }
         Some("members_team" | "join_requests_team" | "api_key_teams_team" | "prompts_team") => {
             return missing(Thing::Team);
         }

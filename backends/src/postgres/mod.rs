@@ -2,7 +2,8 @@
 //!
 //! Rules that two writers at once could break are constraints of the schema (`migrations/`) or are kept under row locks, and the
 //! locks are always taken in this order, so that nobody waits in a circle: organizations by id, teams, users, prompts. What
-//! changes an organization's people, teams or keys locks the organization; what changes a prompt locks the prompt.
+//! changes an organization's people, teams or keys, or adds a value of a plugin, locks the organization; what changes a prompt locks
+//! the prompt.
 //! Everything reads committed rows: each statement sees what was committed before it began, and what a lock protects
 //! is read after the lock is had.
 
@@ -30,6 +31,7 @@ mod feed;
 mod keys;
 mod locks;
 mod members;
+mod plugins;
 mod prompts;
 mod requests;
 mod rows;

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use px0_core::{
+    Timestamp,
     ids::{OrgId, PayloadId, PromptId, TeamId, VersionId},
     lifecycle::Step,
     page::{Page, Paged, Recent},
@@ -188,8 +189,14 @@ impl Prompts for PgStore {
         pg(self.drop_version(version)).await
     }
 
-    async fn step_version(&self, stamp: Stamp, version: VersionId, step: Step) -> Result<Version> {
-        pg(self.move_version(stamp, version, step)).await
+    async fn step_version(
+        &self,
+        stamp: Stamp,
+        version: VersionId,
+        step: Step,
+        seen: Option<Timestamp>,
+    ) -> Result<Version> {
+        pg(self.move_version(stamp, version, step, seen)).await
     }
 
     async fn duplicate_version(

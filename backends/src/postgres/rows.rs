@@ -7,6 +7,7 @@ use px0_core::{
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId, VersionId},
     json::JsonText,
     key::{ApiKey, KeyScope},
+    plugin::{OrgPlugin, PluginId},
     prompt::{Payload, Prompt},
     render::EngineName,
     secret::TokenHash,
@@ -261,6 +262,18 @@ pub(super) fn payload(row: &PgRow) -> Result<Payload> {
         name,
         variables: parsed(row, "variables", JsonText::parse)?,
         created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(super) fn org_plugin(row: &PgRow) -> Result<OrgPlugin> {
+    Ok(OrgPlugin {
+        org_id: OrgId::from_uuid(uuid(row, "org_id")?),
+        plugin: parsed(row, "plugin", PluginId::parse)?,
+        kind: word(row, "kind")?,
+        enabled: row.try_get("enabled")?,
+        on_failure: word(row, "on_failure")?,
+        settings: maybe_json(row, "settings")?,
         updated_at: time(row, "updated_at")?,
     })
 }

@@ -366,5 +366,6 @@ pub(super) async fn delete_org(tx: &mut Write, org: OrgId) -> PgResult<()> {
     sqlx::query("DELETE FROM orgs WHERE id = $1").bind(org.uuid()).execute(&mut **tx).await?;
     tx.changed(Change::Keys(org));
     tx.changed(Change::Prompts(org));
+    tx.changed(Change::Plugins(org));
     Ok(())
 }

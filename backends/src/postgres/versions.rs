@@ -1,6 +1,7 @@
 //! Versions and their tags.
 
 use px0_core::{
+    Timestamp,
     ids::{PromptId, VersionId},
     lifecycle::{Status, Step},
     page::{Page, Paged},
@@ -283,12 +284,14 @@ impl PgStore {
         stamp: Stamp,
         version: VersionId,
         step: Step,
+        seen: Option<Timestamp>,
     ) -> PgResult<Version> {
         let mut tx = self.begin().await?;
         let prompt = locks::prompt_of(&mut tx, version).await?;
         let mut moved = of(&mut tx, version).await?;
         rule(prompt.status == PromptStatus::Active, Refusal::PromptArchived)?;
         moved.status = moved.status.after(step)?;
+        rule(seen.is_none_or(|seen| seen == moved.updated_at), Refusal::VersionChanged)?;
         moved.updated_at = stamp.at;
         if moved.status == Status::Live {
             moved.published_at = Some(stamp.at);

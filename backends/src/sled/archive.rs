@@ -23,7 +23,7 @@ use super::{
     keyspace::{self, IMPORTING, Key},
     lines::{Head, Line, Tag, Text},
     record::Record,
-    records::{Place, Reset},
+    records::{Place, PluginValue, Reset},
     tx::Tx,
     view::View,
 };
@@ -130,7 +130,11 @@ pub(super) fn export(gate: &Gate, to: &mut Sink<'_>) -> Result<()> {
     then.each(b't', to, |_, Tag { prompt, tag, number }| {
         Ok(Archived::Tag { prompt, tag, number })
     })?;
-    then.each(b'Y', to, |_, payload: Payload| Ok(Archived::Payload(payload)))
+    then.each(b'Y', to, |_, payload: Payload| Ok(Archived::Payload(payload)))?;
+    then.each(b'D', to, |_, decision| Ok(Archived::OrgPlugin(decision)))?;
+    then.each(b'X', to, |_, PluginValue { org, plugin, key, value }| {
+        Ok(Archived::PluginValue { org, plugin, key, value })
+    })
 }
 
 impl SledStore {
@@ -236,5 +240,9 @@ fn insert(tx: &mut Tx<'_>, record: Archived) -> Result<()> {
         }
         Archived::Tag { prompt, tag, number } => tx.insert(&Tag { prompt, tag, number }),
         Archived::Payload(payload) => tx.insert(&payload),
+        Archived::OrgPlugin(decision) => tx.insert(&decision),
+        Archived::PluginValue { org, plugin, key, value } => {
+            tx.insert(&PluginValue { org, plugin, key, value })
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use px0_core::{
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId},
     key::{ApiKey, KeyScope},
+    plugin::OrgPlugin,
     prompt::Payload,
     secret::TokenHash,
     store::{Change, Result},
@@ -18,7 +19,7 @@ use super::{
     keyspace::{self, Key},
     lines::{Head, Line, Tag, Text},
     record::{self, Record},
-    records::{Place, Reset, Verification},
+    records::{Place, PluginValue, Reset, Verification},
     tx::Tx,
 };
 
@@ -33,7 +34,7 @@ impl Tx<'_> {
         records.iter().try_for_each(|record| self.remove(record))
     }
 
-    /// Removes an organization with its keys and its teams.
+    /// Removes an organization with its keys, its teams and what is of plugins.
     pub(super) fn drop_org(&mut self, org: OrgId) -> Result<()> {
         for id in self.ids(&keyspace::keys_in(org))? {
             self.remove_at::<ApiKey>(&keyspace::key(KeyId::from_uuid(id)))?;
@@ -41,6 +42,10 @@ impl Tx<'_> {
         for team in self.teams_in(org)? {
             self.drop_team(team)?;
         }
+        let decisions: Vec<OrgPlugin> = self.records(&keyspace::decisions_of(org))?;
+        self.remove_all(&decisions)?;
+        let values: Vec<PluginValue> = self.records(&keyspace::values_in(org))?;
+        self.remove_all(&values)?;
         self.remove_at::<Org>(&keyspace::org(org))
     }
 

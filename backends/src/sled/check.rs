@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use px0_core::{
     ids::{JoinRequestId, KeyId, OrgId, PromptId, TeamId, UserId},
     key::{ApiKey, KeyScope},
+    plugin::{MAX_VALUES, OrgPlugin, PluginId},
     prompt::Payload,
     store::{Result, StoreError},
     tenancy::{JoinRequest, Org, RequestStatus, Role, Team},
@@ -16,7 +17,7 @@ use super::{
     keyspace::{self, Key},
     lines::{Head, Line, Tag, Text},
     record::{self, Record},
-    records::{Place, Reset, Verification},
+    records::{Place, PluginValue, Reset, Verification},
     view::View,
 };
 
@@ -61,6 +62,10 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
     check.records::<Text>(view, b'B', |_, _| {})?;
     check.records::<Tag>(view, b't', |_, _| {})?;
     check.records::<Payload>(view, b'Y', |_, _| {})?;
+    check.records::<OrgPlugin>(view, b'D', |_, _| {})?;
+    check.records::<PluginValue>(view, b'X', |rules, value| {
+        *rules.kept.entry((value.org, value.plugin.clone())).or_default() += 1;
+    })?;
     check.rules();
     check.everything(view)?;
     Ok(check.problems)
@@ -90,6 +95,8 @@ struct Rules {
     asking: Vec<(JoinRequestId, TeamId, UserId)>,
     counted: BTreeMap<PromptId, u32>,
     given: BTreeMap<PromptId, u32>,
+    /// How many values a plugin keeps for an organization.
+    kept: BTreeMap<(OrgId, PluginId), usize>,
 }
 
 impl Check {
@@ -141,7 +148,7 @@ impl Check {
     }
 
     fn rules(&mut self) {
-        let Rules { orgs, defaults, run, places, limited, homes, asking, counted, given } =
+        let Rules { orgs, defaults, run, places, limited, homes, asking, counted, given, kept } =
             std::mem::take(&mut self.rules);
         let people: BTreeSet<_> = places.iter().map(|(_, org, user)| (*org, *user)).collect();
         for (team, org, user) in places {
@@ -180,6 +187,10 @@ impl Check {
             if counted.get(&prompt).is_none_or(|last| *last < highest) {
                 self.problem(&keyspace::prompt(prompt), "would give a number again");
             }
+        }
+        for ((org, plugin), count) in kept.into_iter().filter(|(_, count)| *count > MAX_VALUES) {
+            let what = format!("begins {count} values, and no more than {MAX_VALUES} may be there");
+            self.problem(&keyspace::values_of(org, &plugin), &what);
         }
     }
 

@@ -1,5 +1,5 @@
-//! The keys of the one tree: a byte for the kind, then fixed-width parts, and at most one text, at the end or ended by a NUL
-//! (which no slug has). So a range of keys is a list in the order that the traits promise.
+//! The keys of the one tree: a byte for the kind, then fixed-width parts and texts. A text that something follows is ended by a
+//! NUL (which no slug and no plugin's id has). So a range of keys is a list in the order that the traits promise.
 //!
 //! ```text
 //! records                                    indexes
@@ -20,6 +20,8 @@
 //! B version (body)
 //! t prompt, tag                              a prompt, number, tag          → tag
 //! Y payload                                  y prompt, newest first         → payload
+//! D org, plugin (decision)
+//! X org, plugin, NUL, key (value)
 //! # name (what the store is)                 + key, number: a part of a value too long for one key
 //! ```
 
@@ -27,6 +29,7 @@ use px0_core::{
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId, VersionId},
     name::Name,
     page::Recent,
+    plugin::{PluginId, ValueKey},
     secret::TokenHash,
     slug::Slug,
     tag::TagName,
@@ -140,8 +143,8 @@ keys! {
     prompts_in = b'p' (team: TeamId => id(team.uuid()));
     prompt_in = b'p' (team: TeamId => id(team.uuid()), place: Recent => recent(place));
     prompt_named = b'n' (team: TeamId => id(team.uuid()), name: &Name => bytes(name.as_str().as_bytes()));
-    by_slug = b'G' (org: OrgId => id(org.uuid()), slug: &Slug => slug(slug));
-    slug_in = b'G' (org: OrgId => id(org.uuid()), slug: &Slug => slug(slug), team: TeamId => id(team.uuid()));
+    by_slug = b'G' (org: OrgId => id(org.uuid()), slug: &Slug => ended(slug.as_str()));
+    slug_in = b'G' (org: OrgId => id(org.uuid()), slug: &Slug => ended(slug.as_str()), team: TeamId => id(team.uuid()));
 
     versions_of = b'W' (prompt: PromptId => id(prompt.uuid()));
     version = b'W' (prompt: PromptId => id(prompt.uuid()), number: u32 => number(number));
@@ -157,13 +160,19 @@ keys! {
     payloads_of = b'y' (prompt: PromptId => id(prompt.uuid()));
     payload_of = b'y' (prompt: PromptId => id(prompt.uuid()), place: Recent => recent(place));
 
+    decisions_of = b'D' (org: OrgId => id(org.uuid()));
+    decision = b'D' (org: OrgId => id(org.uuid()), plugin: &PluginId => bytes(plugin.as_str().as_bytes()));
+    values_in = b'X' (org: OrgId => id(org.uuid()));
+    values_of = b'X' (org: OrgId => id(org.uuid()), plugin: &PluginId => ended(plugin.as_str()));
+    value = b'X' (org: OrgId => id(org.uuid()), plugin: &PluginId => ended(plugin.as_str()), key: &ValueKey => bytes(key.as_str().as_bytes()));
+
     part = b'+' (of: &Key => bytes(of.as_bytes()), number: u32 => bytes(&number.to_be_bytes()));
 }
 
 impl Key {
-    /// A slug that others may follow: the NUL tells `a` followed by a team from `ab`.
-    fn slug(self, slug: &Slug) -> Self {
-        self.bytes(slug.as_str().as_bytes()).bytes(&[0])
+    /// A text that something may follow: the NUL tells `a` followed by a team from `ab`.
+    fn ended(self, text: &str) -> Self {
+        self.bytes(text.as_bytes()).bytes(&[0])
     }
 
     /// The key that these bytes are.
@@ -203,6 +212,16 @@ mod tests {
         let slug = |text| Slug::exact(text).unwrap();
         let longer = slug_in(org, &slug("ab"), TeamId::new());
         assert!(!longer.as_bytes().starts_with(by_slug(org, &slug("a")).as_bytes()));
+    }
+
+    #[test]
+    fn values_are_in_the_order_of_their_plugins_and_keys() {
+        let org = OrgId::new();
+        let at = |plugin, key| {
+            value(org, &PluginId::parse(plugin).unwrap(), &ValueKey::parse(key).unwrap())
+        };
+        let keys = [at("a", "x"), at("a", "é"), at("a-", "a"), at("a0", "a"), at("ab", "a")];
+        assert!(keys.is_sorted());
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod keyspace;
 mod lines;
 mod members;
 mod open;
+mod plugins;
 mod prompts;
 mod record;
 mod records;

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use px0_core::{
+    Timestamp,
     ids::{PayloadId, PromptId, TeamId, VersionId},
     lifecycle::{Status, Step},
     page::{Page, Paged, Recent},
@@ -162,8 +163,14 @@ impl Prompts for SledStore {
         .await
     }
 
-    async fn step_version(&self, stamp: Stamp, version: VersionId, step: Step) -> Result<Version> {
-        self.write(move |tx| tx.step_version(stamp, version, step)).await
+    async fn step_version(
+        &self,
+        stamp: Stamp,
+        version: VersionId,
+        step: Step,
+        seen: Option<Timestamp>,
+    ) -> Result<Version> {
+        self.write(move |tx| tx.step_version(stamp, version, step, seen)).await
     }
 
     async fn duplicate_version(

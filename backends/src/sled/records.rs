@@ -1,10 +1,12 @@
-//! The records of people, organizations and keys: where each is, what leads to it, what it needs. Those of prompts are in
-//! `lines`.
+//! The records of people, organizations, keys and plugins: where each is, what leads to it, what it needs. Those of prompts are
+//! in `lines`.
 
 use px0_core::{
-    ids::UserId,
+    hex,
+    ids::{OrgId, UserId},
     key::{ApiKey, KeyScope},
     page::Recent,
+    plugin::{OrgPlugin, PluginId, ValueKey},
     store::{Change, Result},
     tenancy::{JoinRequest, Membership, Org, RequestStatus, Team},
     user::{Account, MailedCode, Session},
@@ -82,6 +84,10 @@ impl Record for Reset {
 }
 
 impl Record for Org {
+    fn changes(&self, _: &View<'_>, gone: bool) -> Result<Vec<Change>> {
+        Ok(if gone { vec![Change::Plugins(self.id)] } else { Vec::new() })
+    }
+
     fn key(&self) -> Key {
         keyspace::org(self.id)
     }
@@ -179,5 +185,39 @@ impl Record for ApiKey {
             needs.extend(teams.iter().copied().map(keyspace::team));
         }
         needs
+    }
+}
+
+impl Record for OrgPlugin {
+    fn changes(&self, _: &View<'_>, _: bool) -> Result<Vec<Change>> {
+        Ok(vec![Change::Plugins(self.org_id)])
+    }
+
+    fn key(&self) -> Key {
+        keyspace::decision(self.org_id, &self.plugin)
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::org(self.org_id)]
+    }
+}
+
+/// What a hook keeps for an organization.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PluginValue {
+    pub(super) org: OrgId,
+    pub(super) plugin: PluginId,
+    pub(super) key: ValueKey,
+    #[serde(with = "hex")]
+    pub(super) value: Vec<u8>,
+}
+
+impl Record for PluginValue {
+    fn key(&self) -> Key {
+        keyspace::value(self.org, &self.plugin, &self.key)
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::org(self.org)]
     }
 }

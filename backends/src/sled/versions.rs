@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use px0_core::{
+    Timestamp,
     ids::{PayloadId, PromptId, TeamId, VersionId},
     lifecycle::{Status, Step},
     prompt::{Payload, PromptRef},
@@ -205,11 +206,13 @@ impl Tx<'_> {
         stamp: Stamp,
         version: VersionId,
         step: Step,
+        seen: Option<Timestamp>,
     ) -> Result<Version> {
         let (line, head) = self.version(version)?;
         line.must_be_active()?;
-        let mut moved =
-            Head { status: head.status.after(step)?, updated_at: stamp.at, ..head.clone() };
+        let status = head.status.after(step)?;
+        rule(seen.is_none_or(|seen| seen == head.updated_at), Refusal::VersionChanged)?;
+        let mut moved = Head { status, updated_at: stamp.at, ..head.clone() };
         if moved.status == Status::Live {
             moved.published_at = Some(stamp.at);
             if let Some(former) = self.live(head.prompt)? {

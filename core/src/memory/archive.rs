@@ -39,6 +39,14 @@ impl State {
         }));
         let payloads: BTreeMap<_, _> = lines().flat_map(|line| &line.payloads).collect();
         records.extend(payloads.into_values().cloned().map(Record::Payload));
+        records.extend(self.plugins.values().cloned().map(Record::OrgPlugin));
+        let values = self.values.iter().map(|((org, plugin, key), value)| Record::PluginValue {
+            org: *org,
+            plugin: plugin.clone(),
+            key: key.clone(),
+            value: value.clone(),
+        });
+        records.extend(values);
         records
     }
 
@@ -81,6 +89,13 @@ impl State {
             }
             Record::Payload(payload) => {
                 self.line_mut(payload.prompt_id)?.payloads.insert(payload.id, payload);
+            }
+            Record::OrgPlugin(decision) => {
+                let at = (decision.org_id, decision.plugin.clone());
+                self.plugins.insert(at, decision);
+            }
+            Record::PluginValue { org, plugin, key, value } => {
+                self.values.insert((org, plugin, key), value);
             }
         }
         Ok(())

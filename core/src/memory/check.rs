@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Line, State};
 use crate::{
     key::KeyScope,
     lifecycle::Status,
+    plugin::MAX_VALUES,
     tenancy::{RequestStatus, Role},
 };
 
@@ -18,6 +19,7 @@ impl State {
         for line in self.prompts.values() {
             self.line_in_order(line, &mut problems);
         }
+        self.plugins_in_order(&mut problems);
         problems
     }
 
@@ -97,6 +99,28 @@ impl State {
             };
             if !self.orgs.contains_key(&key.org_id) || !teams_are_there {
                 problems.push(format!("api key {} reaches into what is gone", key.id));
+            }
+        }
+    }
+
+    fn plugins_in_order(&self, problems: &mut Vec<String>) {
+        let mut kept = BTreeMap::new();
+        for (org, plugin, _) in self.values.keys() {
+            *kept.entry((org, plugin)).or_insert(0_usize) += 1;
+        }
+        for (org, plugin) in self.plugins.keys() {
+            if !self.orgs.contains_key(org) {
+                problems.push(format!(
+                    "a decision about {plugin} of organization {org}, which is gone"
+                ));
+            }
+        }
+        for ((org, plugin), count) in kept {
+            if !self.orgs.contains_key(org) {
+                problems.push(format!("values of {plugin} for organization {org}, which is gone"));
+            }
+            if count > MAX_VALUES {
+                problems.push(format!("{count} values of {plugin} for organization {org}"));
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     email::Email,
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId, VersionId},
     key::{ApiKey, KeyScope},
+    plugin::{OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, Prompt},
     secret::{CodeKey, TokenHash},
     store::{
@@ -35,6 +36,7 @@ mod accounts;
 mod archive;
 mod check;
 mod keys;
+mod plugins;
 mod prompts;
 mod tenancy;
 
@@ -97,6 +99,8 @@ struct State {
     requests: BTreeMap<JoinRequestId, JoinRequest>,
     keys: BTreeMap<KeyId, ApiKey>,
     prompts: BTreeMap<PromptId, Line>,
+    plugins: BTreeMap<(OrgId, PluginId), OrgPlugin>,
+    values: BTreeMap<(OrgId, PluginId, ValueKey), Vec<u8>>,
 }
 
 /// Somebody's place in a team.
@@ -248,6 +252,8 @@ impl State {
             self.drop_team(team);
         }
         self.keys.retain(|_, key| key.org_id != org);
+        self.plugins.retain(|(of, _), _| *of != org);
+        self.values.retain(|(of, _, _), _| *of != org);
         self.orgs.remove(&org);
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Line, MemoryStore, State, keys::newest_first, rule};
 use crate::{
+    clock::Timestamp,
     ids::{PayloadId, PromptId, TeamId, VersionId},
     lifecycle::{Status, Step},
     page::{Page, Paged, Recent},
@@ -169,11 +170,19 @@ impl Prompts for MemoryStore {
         Ok(())
     }
 
-    async fn step_version(&self, stamp: Stamp, version: VersionId, step: Step) -> Result<Version> {
+    async fn step_version(
+        &self,
+        stamp: Stamp,
+        version: VersionId,
+        step: Step,
+        seen: Option<Timestamp>,
+    ) -> Result<Version> {
         let mut state = self.0.lock();
         let (line, number) = state.line_of(version)?;
         line.must_be_active()?;
-        let status = line.versions.get(&number).ok_or(Thing::Version)?.status.after(step)?;
+        let before = line.versions.get(&number).ok_or(Thing::Version)?;
+        let status = before.status.after(step)?;
+        rule(seen.is_none_or(|seen| seen == before.updated_at), Refusal::VersionChanged)?;
         for other in line.versions.values_mut() {
             if status == Status::Live && other.status == Status::Live {
                 other.status = Status::Stable;

@@ -12,9 +12,10 @@ use sha2::{Digest, Sha256};
 use super::{Result, StoreError};
 use crate::{
     clock::Timestamp,
-    ids::{PromptId, UserId},
+    ids::{OrgId, PromptId, UserId},
     key::ApiKey,
     page::Weigh,
+    plugin::{OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, Prompt},
     tag::TagName,
     tenancy::{JoinRequest, Membership, Org, Team},
@@ -23,7 +24,8 @@ use crate::{
 };
 
 /// One thing that is kept. Archives have the kinds in this order, and each kind by its ids in byte order (versions: the highest
-/// number first; tags: by prompt, then in byte order), so what a record needs comes before it.
+/// number first; tags: by prompt, then in byte order; what is about plugins: by organization, plugin and key, in byte order),
+/// so what a record needs comes before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
@@ -73,6 +75,20 @@ pub enum Record {
     },
     /// A sample payload.
     Payload(Payload),
+    /// What an organization decided about a plugin.
+    OrgPlugin(OrgPlugin),
+    /// A value that a hook keeps.
+    PluginValue {
+        /// For whom.
+        org: OrgId,
+        /// The hook's plugin.
+        plugin: PluginId,
+        /// Under which key.
+        key: ValueKey,
+        /// The value.
+        #[serde(with = "crate::hex")]
+        value: Vec<u8>,
+    },
 }
 
 impl Weigh for Record {
@@ -80,6 +96,8 @@ impl Weigh for Record {
         match self {
             Self::Version(version) => version.weight(),
             Self::Payload(payload) => payload.weight(),
+            Self::OrgPlugin(decision) => decision.weight(),
+            Self::PluginValue { value, .. } => value.len(),
             _ => 0,
         }
     }
@@ -142,7 +160,7 @@ impl Sum {
 
     fn finish(self) -> Summary {
         let hash = self.hash.finalize();
-        Summary { records: self.records, sha256: crate::secret::hex(&hash) }
+        Summary { records: self.records, sha256: crate::hex::text(&hash) }
     }
 }
 
@@ -289,7 +307,7 @@ pub fn not_empty() -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ids::OrgId, name::Name};
+    use crate::name::Name;
 
     fn record(name: &str) -> Record {
         let created_at = Timestamp::from_micros(1).expect("a time");

@@ -9,8 +9,8 @@
 //! - A thing that is named and not there is [`StoreError::Missing`]; a rule that is broken is
 //!   [`StoreError::Refused`]; after either nothing has changed.
 //! - Where several apply: what is missing before what is refused.
-//! - The list of what belongs to something absent is empty for `teams`, `prompts` and `keys` (and for a user's own
-//!   lists), and `Missing` for `people`, `members`, `versions`, `tags` and `payloads`.
+//! - The list of what belongs to something absent is empty for `teams`, `prompts`, `keys` and `org_plugins` (and for a
+//!   user's own lists), and `Missing` for `people`, `members`, `versions`, `tags` and `payloads`.
 //! - The one refusal that changes something is a wrong verification code: it takes a try away.
 //! - Ids and times come from the caller, so that every backend answers the same.
 //! - Byte order is the order of all texts; it does not depend on a locale.
@@ -28,19 +28,21 @@ use crate::{
 mod accounts;
 pub mod archive;
 mod keys;
+mod plugins;
 mod prompts;
 mod tenancy;
 mod watch;
 
 pub use accounts::Accounts;
 pub use keys::{KeyFilter, Keys};
+pub use plugins::Plugins;
 pub use prompts::{Found, Prompts};
 pub use tenancy::{NewMember, Tenancy};
 pub use watch::{Change, Told, Watcher};
 
 /// All that px0 keeps, in one place.
 #[async_trait]
-pub trait Store: Accounts + Tenancy + Keys + Prompts {
+pub trait Store: Accounts + Tenancy + Keys + Prompts + Plugins {
     /// Whether the store can be used right now.
     ///
     /// # Errors
@@ -145,6 +147,8 @@ pub enum Thing {
     Tag,
     /// A sample payload of a prompt.
     Payload,
+    /// A plugin that is installed.
+    Plugin,
 }
 
 impl Thing {
@@ -162,6 +166,7 @@ impl Thing {
             Self::Version => "version",
             Self::Tag => "tag",
             Self::Payload => "payload",
+            Self::Plugin => "plugin",
         }
     }
 }
@@ -217,6 +222,10 @@ pub enum Refusal {
     CannotDemote,
     /// Archived once is archived.
     AlreadyArchived,
+    /// A step was to be taken from what somebody saw, and that was changed since.
+    VersionChanged,
+    /// What a hook keeps for an organization has an end.
+    PluginValuesFull,
 }
 
 impl From<Refusal> for Error {
@@ -276,6 +285,14 @@ impl From<Refusal> for Error {
             Refusal::CannotPromote => (Code::CannotPromote, "cannot promote version"),
             Refusal::CannotDemote => (Code::CannotDemote, "only live versions can be demoted"),
             Refusal::AlreadyArchived => (Code::AlreadyArchived, "version is already archived"),
+            Refusal::VersionChanged => (
+                Code::VersionChanged,
+                "the version was changed while plugins looked at it; please try again",
+            ),
+            Refusal::PluginValuesFull => (
+                Code::PluginValuesFull,
+                "the plugin keeps as many values for the organization as it may",
+            ),
         };
         Self::new(code, message)
     }

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 
 use super::{Reach, Result, Stamp};
 use crate::{
+    clock::Timestamp,
     ids::{OrgId, PayloadId, PromptId, TeamId, VersionId},
     lifecycle::Step,
     page::{Page, Paged, Recent},
@@ -121,7 +122,14 @@ pub trait Prompts: Send + Sync + 'static {
     /// # Behavior
     /// - Becoming live makes the former live version stable in the same step: at most one of a prompt is live, always.
     /// - Becoming live sets `published_at`.
-    async fn step_version(&self, stamp: Stamp, version: VersionId, step: Step) -> Result<Version>;
+    /// - `VersionChanged` when the version's `updated_at` is not the one that was `seen`; any other refusal comes before.
+    async fn step_version(
+        &self,
+        stamp: Stamp,
+        version: VersionId,
+        step: Step,
+        seen: Option<Timestamp>,
+    ) -> Result<Version>;
 
     /// Adds a draft that says what `version` says; tags stay where they are.
     ///

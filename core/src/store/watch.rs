@@ -11,6 +11,8 @@ pub enum Change {
     Keys(OrgId),
     /// A prompt of this organization, a version or a tag of one: made, changed, moved or gone.
     Prompts(OrgId),
+    /// What this organization decided about a plugin.
+    Plugins(OrgId),
     /// Anything.
     All,
 }
@@ -20,6 +22,7 @@ impl fmt::Display for Change {
         match self {
             Self::Keys(org) => write!(f, "keys:{org}"),
             Self::Prompts(org) => write!(f, "prompts:{org}"),
+            Self::Plugins(org) => write!(f, "plugins:{org}"),
             Self::All => f.write_str("all"),
         }
     }
@@ -33,6 +36,7 @@ impl FromStr for Change {
         let change = text.split_once(':').and_then(|(what, org)| match (what, org.parse()) {
             ("keys", Ok(org)) => Some(Self::Keys(org)),
             ("prompts", Ok(org)) => Some(Self::Prompts(org)),
+            ("plugins", Ok(org)) => Some(Self::Plugins(org)),
             _ => None,
         });
         Ok(change.unwrap_or(Self::All))
@@ -66,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_change_survives_its_text_and_what_is_strange_is_anything() {
-        for change in [Change::Keys(OrgId::new()), Change::Prompts(OrgId::new()), Change::All] {
+        let org = OrgId::new();
+        for change in [Change::Keys(org), Change::Prompts(org), Change::Plugins(org), Change::All] {
             assert_eq!(change.to_string().parse(), Ok(change));
         }
         for strange in ["", "users:1", "keys:x", "prompts"] {

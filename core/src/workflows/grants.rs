@@ -11,6 +11,7 @@ use crate::{
     clock::Timestamp,
     error::{Code, Error, Result},
     ids::{JoinRequestId, OrgId, PayloadId, TeamId, UserId},
+    plugin::PluginId,
     prompt::{Payload, PromptRef},
     store::{Found, Refusal, Stamp, Thing},
     tag::{Selector, TagName},
@@ -95,6 +96,24 @@ impl Px0 {
         caller.may_on_org(operation, org)?;
         let on = self.store.org(org).await?.ok_or(Thing::Org)?;
         Ok(Grant { caller, on })
+    }
+
+    /// Permission to do `operation` on what an organization decided about a plugin; `None` is a name that no plugin has.
+    ///
+    /// # Errors
+    /// Not found (the organization, or the plugin), or [`Code::Forbidden`].
+    pub async fn grant_org_plugin(
+        &self,
+        caller: Caller,
+        operation: Operation,
+        org: OrgId,
+        plugin: Option<PluginId>,
+    ) -> Result<Grant<(Org, PluginId)>> {
+        let org = self.grant_org(caller, operation, org).await?;
+        let plugin = plugin.ok_or(Thing::Plugin)?;
+        self.installed(org.id, &plugin).await?;
+        let Grant { caller, on } = org;
+        Ok(Grant { caller, on: (on, plugin) })
     }
 
     /// Permission to do `operation` on somebody's place in an organization.

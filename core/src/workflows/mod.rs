@@ -8,8 +8,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use crate::{
-    cache::Cache, clock::Timestamp, error::Result, ids::KeyId, password::Hasher, render::Renderer,
-    secret::CodeKey, store::SharedStore,
+    cache::Cache,
+    clock::Timestamp,
+    error::Result,
+    ids::KeyId,
+    password::Hasher,
+    plugin::Host,
+    render::{EngineName, Renderer},
+    secret::CodeKey,
+    store::SharedStore,
 };
 
 mod accounts;
@@ -19,6 +26,7 @@ mod keys;
 mod members;
 mod orgs;
 mod payloads;
+mod plugins;
 pub mod post;
 mod profile;
 mod prompts;
@@ -29,6 +37,7 @@ mod versions;
 pub use accounts::{Login, Registration};
 pub use grants::{Grant, OnPayload, OnVersion};
 pub use keys::NewKey;
+pub use plugins::{Decided, Decision};
 pub use post::{Mail, Mailer};
 pub use profile::OrgRole;
 pub use prompts::NewPrompt;
@@ -50,6 +59,8 @@ pub struct Policy {
     pub cache_bytes: u64,
     /// Largest variables, in bytes: of a render and of a payload.
     pub max_variables: usize,
+    /// The engine of versions that name none.
+    pub default_engine: EngineName,
 }
 
 impl Default for Policy {
@@ -61,6 +72,7 @@ impl Default for Policy {
             max_template: 64 * 1024,
             max_variables: 1024 * 1024,
             cache_bytes: 32 * 1024 * 1024,
+            default_engine: EngineName::default(),
         }
     }
 }
@@ -70,6 +82,7 @@ pub struct Px0 {
     pub(crate) store: SharedStore,
     pub(crate) cache: Arc<Cache>,
     pub(crate) renderer: Arc<dyn Renderer>,
+    pub(crate) plugins: Arc<dyn Host>,
     pub(crate) hasher: Hasher,
     pub(crate) code_key: CodeKey,
     pub(crate) post: post::Post,
@@ -85,6 +98,7 @@ impl Px0 {
     pub async fn new(
         store: SharedStore,
         renderer: Arc<dyn Renderer>,
+        plugins: Arc<dyn Host>,
         mailer: Arc<dyn Mailer>,
         policy: Policy,
     ) -> Result<Self> {
@@ -96,6 +110,7 @@ impl Px0 {
             store,
             cache,
             renderer,
+            plugins,
             hasher: Hasher::new()?,
             code_key,
             post,

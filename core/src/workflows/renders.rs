@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::{
     cache::Resolved,
     error::{Code, Error, Result},
+    plugin::HookError,
     render::{RenderError, SchemaError, TemplateRef},
     workflows::{Grant, Px0, versions::located},
 };
@@ -16,15 +17,19 @@ pub struct Rendered {
 }
 
 impl Px0 {
-    /// Renders a version in the sandbox, with `variables`, the text of a JSON object. Its schema, if it has one, is
-    /// enforced first.
+    /// Renders a version in the sandbox, with `variables`, the text of a JSON object: hooks see them first, then its schema, if it
+    /// has one, and hooks see the text last.
     ///
     /// # Errors
     /// [`Code::TooLarge`], [`Code::InvalidField`]; [`Code::InvalidVariables`], [`Code::MissingVariables`], [`Code::ExecutionFailed`],
-    /// [`Code::RenderLimit`].
+    /// [`Code::RenderLimit`]; [`Code::PluginRefused`], [`Code::PluginFailed`].
     pub async fn render(&self, on: &Grant<Arc<Resolved>>, variables: &str) -> Result<Rendered> {
         self.check_variables(variables)?;
-        let (found, version) = &***on;
+        let resolved = &***on;
+        let (found, version) = resolved;
+        let tenant = self.tenant(found.org).await?;
+        let others = self.before_render(&tenant, resolved, variables).await?;
+        let variables = others.as_deref().unwrap_or(variables);
         let body = &version.body;
         if let Some(schema) = &body.variables_schema {
             self.renderer
@@ -32,13 +37,9 @@ impl Px0 {
                 .await
                 .map_err(broken_schema)?;
         }
-        let template = TemplateRef {
-            tenant: found.org,
-            version: version.id,
-            engine: body.engine.clone(),
-            source: body.template.clone(),
-        };
+        let template = TemplateRef::of(&tenant, version);
         let text = self.renderer.render(&template, variables).await.map_err(failed)?;
+        let text = self.after_render(&tenant, resolved, text).await?;
         Ok(Rendered { text })
     }
 }
@@ -56,6 +57,8 @@ fn failed(error: RenderError) -> Error {
             Error::new(Code::RenderLimit, message).with_details(json!({ "limit": limit }))
         }
         RenderError::Variables(_) => Error::field(Code::InvalidField, "variables", message),
+        RenderError::Plugin(failure) => HookError::Failed(failure).into(),
+        RenderError::NoEngine(_) => Error::new(Code::PluginFailed, message),
         RenderError::Internal(why) => Error::internal(why),
     }
 }

@@ -8,8 +8,9 @@ use crate::{
     json::JsonText,
     lifecycle::Step,
     page::{Page, Paged},
+    plugin::HookError,
     prompt::PromptStatus,
-    render::{EngineName, SchemaError, TemplateError},
+    render::{CheckError, EngineName, SchemaError, TemplateError, Tenant},
     store::{Found, Refusal},
     tag::{Selector, TagName},
     version::{Body, BodyChange, ModelName, Version, VersionFilter},
@@ -46,9 +47,10 @@ impl Px0 {
     /// # Errors
     /// [`Code::TooLarge`], [`Code::UnknownEngine`], [`Code::InvalidTemplate`], [`Code::InvalidSchema`], [`Code::PromptArchived`].
     pub async fn create_version(&self, prompt: &Grant<Found>, new: NewVersion) -> Result<Version> {
-        let engine = new.engine.unwrap_or_default();
-        self.check_engine(&engine)?;
-        self.check_template(prompt.org, &engine, &new.template).await?;
+        let engine = new.engine.unwrap_or_else(|| self.default_engine().clone());
+        let tenant = self.tenant(prompt.org).await?;
+        self.check_engine(&tenant, &engine)?;
+        self.check_template(&tenant, &engine, &new.template).await?;
         self.check_params(new.model_params.as_ref())?;
         self.check_schema(prompt.org, new.variables_schema.as_ref()).await?;
         let body = Body {
@@ -86,18 +88,13 @@ impl Px0 {
         on: &Grant<OnVersion>,
         change: BodyChange,
     ) -> Result<Version> {
-        if let Some(engine) = &change.engine {
-            self.check_engine(engine)?;
-        }
+        let tenant = self.tenant(on.found.org).await?;
         if change.template.is_some() || change.engine.is_some() {
             let body = &on.version.body;
             let engine = change.engine.as_ref().unwrap_or(&body.engine);
-            self.check_template(
-                on.found.org,
-                engine,
-                change.template.as_ref().unwrap_or(&body.template),
-            )
-            .await?;
+            self.check_engine(&tenant, engine)?;
+            let template = change.template.as_ref().unwrap_or(&body.template);
+            self.check_template(&tenant, engine, template).await?;
         }
         if let Some(params) = &change.model_params {
             self.check_params(params.as_ref())?;
@@ -116,12 +113,15 @@ impl Px0 {
         Ok(self.store.delete_version(on.stamp(), on.version.id).await?)
     }
 
-    /// Moves a version through its life.
+    /// Moves a version through its life. Before a promotion hooks are asked.
     ///
     /// # Errors
-    /// [`Code::CannotPromote`], [`Code::CannotDemote`], [`Code::AlreadyArchived`], [`Code::PromptArchived`].
+    /// [`Code::PluginRefused`], [`Code::PluginFailed`], [`Code::CannotPromote`], [`Code::CannotDemote`], [`Code::AlreadyArchived`], [`Code::PromptArchived`].
     pub async fn step_version(&self, on: &Grant<OnVersion>, step: Step) -> Result<Version> {
-        Ok(self.store.step_version(on.stamp(), on.version.id, step).await?)
+        let asked = step == Step::Promote && self.before_promote(on).await?;
+        // What they looked at is what must become of it.
+        let seen = asked.then_some(on.version.updated_at);
+        Ok(self.store.step_version(on.stamp(), on.version.id, step, seen).await?)
     }
 
     /// Adds a draft that says what a version says.
@@ -178,8 +178,13 @@ impl Px0 {
         Ok(VersionDiff { from, to, diff: diff.map_err(Error::internal)? })
     }
 
-    fn check_engine(&self, engine: &EngineName) -> Result<()> {
-        let engines = self.renderer.engines();
+    /// The engine of versions that name none.
+    pub fn default_engine(&self) -> &EngineName {
+        &self.policy.default_engine
+    }
+
+    fn check_engine(&self, tenant: &Tenant, engine: &EngineName) -> Result<()> {
+        let engines = self.engines_of(tenant);
         if engines.contains(engine) {
             return Ok(());
         }
@@ -191,7 +196,7 @@ impl Px0 {
 
     async fn check_template(
         &self,
-        tenant: OrgId,
+        tenant: &Tenant,
         engine: &EngineName,
         template: &str,
     ) -> Result<()> {
@@ -201,9 +206,12 @@ impl Px0 {
         if template.len() > self.policy.max_template {
             return Err(Error::too_large("template", self.policy.max_template));
         }
-        let checked =
-            self.renderer.check(tenant, engine, template).await.map_err(Error::internal)?;
-        checked.map_err(|error| invalid_template(&error))
+        let checked = self.renderer.check(tenant, engine, template).await;
+        let checked = checked.map_err(|error| match error {
+            CheckError::Plugin(failure) => HookError::Failed(failure).into(),
+            CheckError::Internal(why) => Error::internal(why),
+        });
+        checked?.map_err(|error| invalid_template(&error))
     }
 
     fn check_params(&self, params: Option<&JsonText>) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use px0_core::{
-    ids::{PromptId, TeamId},
+    ids::{OrgId, PromptId, TeamId},
     lifecycle::Status,
     memory::MemoryStore,
     prompt::Prompt,
@@ -39,7 +39,7 @@ pub(crate) async fn records(store: &dyn Store) -> Vec<Record> {
 }
 
 /// Fills a store.
-async fn fill(store: &dyn Store, records: &[Record]) -> Result<()> {
+pub(crate) async fn fill(store: &dyn Store, records: &[Record]) -> Result<()> {
     store.import(&mut records.iter().cloned().map(Ok) as &mut Source<'_>).await
 }
 
@@ -61,6 +61,11 @@ async fn full(w: &World) -> Prompt {
     w.set_tag(w.stamp(), draft.id, "two".parse_tag()).await.unwrap();
     w.create_payload(w.stamp(), w.new_payload(&line, r#"{"a":1.50}"#)).await.unwrap();
     w.create_payload(w.stamp(), w.new_payload(&line, "{}")).await.unwrap();
+    for called in ["guard", "a-b"] {
+        w.decide(home.org.id, called).await;
+        w.keep(home.org.id, called, "one", b"1").await.unwrap();
+        w.keep(home.org.id, called, "two", &[0, 255]).await.unwrap();
+    }
     line
 }
 
@@ -118,7 +123,7 @@ async fn an_archive_that_contradicts_itself_fills_nothing(w: World) {
     full(&w).await;
     let taken = records(&*w).await;
     type Alter = fn(&mut Record) -> bool;
-    let wrongs: [(&str, Alter); 8] = [
+    let wrongs: [(&str, Alter); 10] = [
         ("a second live version", |record| match record {
             Record::Version(version) if version.status == Status::Stable => {
                 version.status = Status::Live;
@@ -164,6 +169,20 @@ async fn an_archive_that_contradicts_itself_fills_nothing(w: World) {
         ("a prompt of no team", |record| match record {
             Record::Prompt { prompt, .. } => {
                 prompt.team_id = TeamId::new();
+                true
+            }
+            _ => false,
+        }),
+        ("a decision of no organization", |record| match record {
+            Record::OrgPlugin(decision) => {
+                decision.org_id = OrgId::new();
+                true
+            }
+            _ => false,
+        }),
+        ("a value for no organization", |record| match record {
+            Record::PluginValue { org, .. } => {
+                *org = OrgId::new();
                 true
             }
             _ => false,

@@ -115,6 +115,15 @@ async fn orphans(w: &World) {
             assert_eq!(w.key(key.id).await.unwrap(), Some(key));
         }
     }
+    for &org in &seen.orgs {
+        if w.org(org).await.unwrap().is_none() {
+            assert_eq!(w.org_plugins(org).await.unwrap(), [], "decisions of no organization");
+            for (plugin, key) in &seen.values {
+                let value = w.plugin_value(org, plugin, key).await.unwrap();
+                assert_eq!(value, None, "a value for no organization");
+            }
+        }
+    }
     for &prompt in &seen.prompts {
         let Some(found) = w.prompt_by_id(prompt).await else {
             assert_eq!(w.version(prompt, &Selector::Latest).await.unwrap(), None);

@@ -25,6 +25,7 @@ mod moments;
 mod nature;
 mod organizations;
 mod payloads;
+mod plugins;
 mod portrait;
 mod prompts;
 mod race;
@@ -62,6 +63,7 @@ const CHAPTERS: &[&[Law]] = &[
     lifecycle::LAWS,
     tags::LAWS,
     payloads::LAWS,
+    plugins::LAWS,
     cascades::LAWS,
     nature::LAWS,
     sizes::LAWS,

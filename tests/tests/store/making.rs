@@ -6,15 +6,16 @@ use px0_core::{
     json::JsonText,
     key::{ApiKey, KeyOperation, KeyScope},
     lifecycle::Step,
+    plugin::{Kind, OnFailure, OrgPlugin},
     prompt::{Payload, Prompt, PromptStatus},
     secret::TokenHash,
-    store::Result,
+    store::{Result, Stamp},
     tenancy::{JoinRequest, Org, RequestStatus, Role, Team},
     user::{Account, MailedCode, Session, User},
     version::Version,
 };
 
-use crate::world::{World, body, email, name, secret, tag};
+use crate::world::{World, body, email, name, plugin, secret, tag, value_key};
 
 /// An organization as it begins: its Default Team and the admin of both.
 #[derive(Clone)]
@@ -155,6 +156,18 @@ impl World {
         id
     }
 
+    pub(crate) fn new_decision(&self, org_id: OrgId, called: &str) -> OrgPlugin {
+        OrgPlugin {
+            org_id,
+            plugin: plugin(called),
+            kind: Kind::Hook,
+            enabled: true,
+            on_failure: OnFailure::Refuse,
+            settings: None,
+            updated_at: self.now(),
+        }
+    }
+
     pub(crate) fn new_payload(&self, prompt: &Prompt, variables: &str) -> Payload {
         let at = self.now();
         let payload = Payload {
@@ -281,7 +294,7 @@ impl World {
     }
 
     pub(crate) async fn step(&self, version: &Version, step: Step) -> Result<Version> {
-        self.step_version(self.stamp(), version.id, step).await
+        self.step_version(self.stamp(), version.id, step, None).await
     }
 
     pub(crate) async fn tag(&self, version: &Version, name: &str) -> Version {
@@ -292,5 +305,54 @@ impl World {
         let payload = self.new_payload(prompt, variables);
         self.create_payload(self.stamp(), payload.clone()).await.unwrap();
         payload
+    }
+
+    /// A decision for a plugin, without settings.
+    pub(crate) async fn decide(&self, org: OrgId, called: &str) -> OrgPlugin {
+        let decision = self.new_decision(org, called);
+        let stamp = Stamp { at: decision.updated_at, ..self.stamp() };
+        self.set_org_plugin(stamp, decision.clone()).await.unwrap();
+        decision
+    }
+
+    /// Keeps a value; where is known at once, so that a portrait before it looks there, too.
+    pub(crate) fn keep(
+        &self,
+        org: OrgId,
+        by: &str,
+        key: &str,
+        value: &[u8],
+    ) -> impl Future<Output = Result<()>> {
+        self.set_value(org, by, key, Some(value.to_vec()))
+    }
+
+    pub(crate) fn forget(
+        &self,
+        org: OrgId,
+        by: &str,
+        key: &str,
+    ) -> impl Future<Output = Result<()>> {
+        self.set_value(org, by, key, None)
+    }
+
+    fn set_value(
+        &self,
+        org: OrgId,
+        by: &str,
+        key: &str,
+        value: Option<Vec<u8>>,
+    ) -> impl Future<Output = Result<()>> {
+        let at = (plugin(by), value_key(key));
+        let mut seen = self.seen_mut();
+        if !seen.values.contains(&at) {
+            seen.values.push(at.clone());
+        }
+        drop(seen);
+        async move { self.set_plugin_value(self.stamp(), org, &at.0, &at.1, value).await }
+    }
+
+    /// What a plugin keeps under a key.
+    pub(crate) async fn kept(&self, org: OrgId, by: &str, key: &str) -> Option<Vec<u8>> {
+        self.plugin_value(org, &plugin(by), &value_key(key)).await.unwrap()
     }
 }

@@ -214,6 +214,7 @@ async fn at_every_moment_an_organization_is_there_whole_or_not_at_all(w: World) 
             w.key_for(&home, &[&home.team]).await;
             w.live(&w.prompt(&home.team, &format!("prompt {number}")).await).await;
             w.empty_team(&home, &format!("team {number}")).await;
+            w.decide(home.org.id, &format!("plugin-{number}")).await;
         }
         let deleting = race(1, |_| {
             let (w, org) = (w.clone(), home.org.id);
@@ -236,6 +237,7 @@ async fn at_every_moment_an_organization_is_there_whole_or_not_at_all(w: World) 
                             w.members(team, ALL_NUMBERED).await.map_or(0, |p| p.items.len() - 1),
                         ),
                         ("teams", w.teams(org).await.map_or(0, |t| t.len().saturating_sub(1))),
+                        ("decisions", w.org_plugins(org).await.unwrap().len()),
                         (
                             "keys",
                             w.keys(org, &KeyFilter::All, all()).await.map_or(0, |p| p.items.len()),

@@ -128,7 +128,7 @@ async fn times_are_kept_to_the_microsecond(w: World) {
     let id = w.new_version_id();
     w.create_version(stamp, prompt.id, id, body("Hello")).await.unwrap();
     for _ in 0..2 {
-        w.step_version(stamp, id, px0_core::lifecycle::Step::Promote).await.unwrap();
+        w.step_version(stamp, id, px0_core::lifecycle::Step::Promote, None).await.unwrap();
     }
     let live = w.version(prompt.id, &px0_core::tag::Selector::Live).await.unwrap().unwrap();
     assert_eq!((live.created_at, live.updated_at, live.published_at), (at, at, Some(at)));

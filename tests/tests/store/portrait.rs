@@ -46,6 +46,11 @@ pub(crate) async fn portrait(store: &dyn Store, seen: &Seen, now: Timestamp) -> 
         note(format!("people {org}"), show(store.people(org, ALL_NUMBERED).await));
         note(format!("teams {org}"), show(store.teams(org).await));
         note(format!("keys {org}"), show(store.keys(org, &KeyFilter::All, all()).await));
+        note(format!("plugins {org}"), show(store.org_plugins(org).await));
+        for (plugin, key) in &seen.values {
+            let one = show(store.plugin_value(org, plugin, key).await);
+            note(format!("value {org} {plugin} {key:?}"), one);
+        }
         for &user in &seen.users {
             note(format!("is person {org} {user}"), show(store.is_person(org, user).await));
         }

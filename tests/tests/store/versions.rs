@@ -385,7 +385,7 @@ async fn only_a_version_that_is_there_is_changed(w: World) {
     let change = w.update_version(w.stamp(), nowhere, BodyChange::default());
     w.refuses(Thing::Version, change).await;
     w.refuses(Thing::Version, w.delete_version(w.stamp(), nowhere)).await;
-    w.refuses(Thing::Version, w.step_version(w.stamp(), nowhere, Step::Archive)).await;
+    w.refuses(Thing::Version, w.step_version(w.stamp(), nowhere, Step::Archive, None)).await;
     let copy = w.duplicate_version(w.stamp(), nowhere, w.new_version_id());
     w.refuses(Thing::Version, copy).await;
     w.refuses(Thing::Version, w.set_tag(w.stamp(), nowhere, tag("prod"))).await;

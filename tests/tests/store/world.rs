@@ -17,6 +17,7 @@ use px0_core::{
     Email, Name, Slug, TagName, Timestamp,
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId, VersionId},
     page::{Numbered, Page},
+    plugin::{PluginId, ValueKey},
     prompt::Prompt,
     render::EngineName,
     secret::TokenHash,
@@ -104,6 +105,7 @@ pub(crate) struct Seen {
     pub(crate) prompts: Vec<PromptId>,
     pub(crate) versions: Vec<VersionId>,
     pub(crate) payloads: Vec<PayloadId>,
+    pub(crate) values: Vec<(PluginId, ValueKey)>,
 }
 
 impl World {
@@ -263,6 +265,14 @@ pub(crate) fn tag(text: &str) -> TagName {
 
 pub(crate) fn slug(text: &str) -> Slug {
     Slug::exact(text).unwrap()
+}
+
+pub(crate) fn plugin(text: &str) -> PluginId {
+    PluginId::parse(text).unwrap()
+}
+
+pub(crate) fn value_key(text: &str) -> ValueKey {
+    ValueKey::parse(text).unwrap()
 }
 
 /// `local@px0.test`.

@@ -92,6 +92,19 @@ impl Copies {
                 _ => {}
             }
         }
+        for &org in seen.orgs.iter().rev().take(YOUNGEST) {
+            let note = cache.before_org_plugins(org);
+            let copy = cache.org_plugins(org);
+            let fresh = store.org_plugins(org).await.unwrap();
+            self.used.fetch_add(usize::from(copy.is_some()), Ordering::Relaxed);
+            match (copy, note) {
+                (Some(copy), _) if *copy != fresh => {
+                    return Some(format!("kept {copy:?}, now {fresh:?}"));
+                }
+                (None, Some(note)) => cache.keep_org_plugins(note, org, Arc::new(fresh)),
+                _ => {}
+            }
+        }
         None
     }
 }

@@ -72,8 +72,9 @@ macro_rules! deeds {
 deeds! {
     3   Session Inbox Keys Prompts FindPrompts Versions Version Payloads Resolve Tags;
     1   CodeKey Account AccountByEmail Org OrgsOf TeamsOf People IsPerson Team Teams Members Role;
-    1   JoinRequest Key KeyByHash Payload;
+    1   JoinRequest Key KeyByHash Payload OrgPlugins PluginValue;
     4   AddMember CreateTeam CreateJoinRequest ResolveJoinRequest SetRole OpenSession;
+    4   SetOrgPlugin SetPluginValue;
     4   AddAccount CreateKey CreatePrompt UpdatePrompt MovePrompt CreatePayload;
     6   CreateVersion SetTag;
     14  StepVersion;
@@ -336,6 +337,7 @@ pub(super) async fn play(store: &dyn Store, deed: Deed, hand: &mut Hand<'_>) -> 
         }
         Deed::UpdateVersion => {
             let version = hand.version();
+            hand.touches(version);
             let change = BodyChange {
                 template: hand.maybe(Hand::template),
                 model: hand.maybe(|hand| hand.maybe(Hand::model)),
@@ -351,7 +353,9 @@ pub(super) async fn play(store: &dyn Store, deed: Deed, hand: &mut Hand<'_>) -> 
         Deed::StepVersion => {
             let version = hand.version();
             let step = hand.one(&[Step::Promote, Step::Promote, Step::Demote, Step::Archive]);
-            call!(store.step_version(stamp, version, step))
+            let seen = hand.maybe(|hand| hand.seen(version));
+            hand.touches(version);
+            call!(store.step_version(stamp, version, step, seen))
         }
         Deed::DuplicateVersion => {
             let (version, id) = (hand.version(), hand.new_version());
@@ -396,6 +400,24 @@ pub(super) async fn play(store: &dyn Store, deed: Deed, hand: &mut Hand<'_>) -> 
         Deed::Resolve => {
             let (reach, name, selector) = (hand.reach(), hand.prompt_ref(), hand.selector());
             call!(store.resolve(&reach, &name, &selector))
+        }
+
+        Deed::OrgPlugins => {
+            let org = hand.org();
+            call!(store.org_plugins(org))
+        }
+        Deed::SetOrgPlugin => {
+            let decision = hand.new_decision();
+            call!(store.set_org_plugin(stamp, decision))
+        }
+        Deed::PluginValue => {
+            let (org, plugin, key) = (hand.org(), hand.plugin(), hand.value_key());
+            call!(store.plugin_value(org, &plugin, &key))
+        }
+        Deed::SetPluginValue => {
+            let (org, (plugin, key)) = (hand.org(), hand.new_value());
+            let value = hand.maybe_value();
+            call!(store.set_plugin_value(stamp, org, &plugin, &key, value))
         }
     }
 }

@@ -8,6 +8,7 @@ use px0_core::{
     json::JsonText,
     key::{ApiKey, KeyOperation, KeyScope},
     page::{Numbered, Page, Recent},
+    plugin::{Kind, OnFailure, OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, Prompt, PromptFilter, PromptRef, PromptStatus},
     render::EngineName,
     secret::TokenHash,
@@ -20,7 +21,7 @@ use px0_core::{
 use uuid::Uuid;
 
 use super::{Step, deeds::Deed};
-use crate::world::{Seen, email, name, slug, tag};
+use crate::world::{Seen, email, name, plugin, slug, tag, value_key};
 
 /// What a sequence has made so far.
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub(super) struct Pools {
     resets: Vec<TokenHash>,
     /// Payloads with their prompts.
     payloads: Vec<(PromptId, PayloadId)>,
+    /// When versions were made, changed or moved.
+    touched: Vec<(VersionId, Timestamp)>,
     /// How many steps have made something: new ids are made of it.
     count: u32,
 }
@@ -50,6 +53,7 @@ impl Pools {
             prompts,
             versions,
             payloads,
+            values,
         } = made.seen;
         let seen = &mut self.seen;
         seen.users.extend(users);
@@ -63,9 +67,15 @@ impl Pools {
         seen.prompts.extend(prompts);
         seen.versions.extend(versions);
         seen.payloads.extend(payloads);
+        for value in values {
+            if !seen.values.contains(&value) {
+                seen.values.push(value);
+            }
+        }
         self.places.extend(made.places);
         self.resets.extend(made.resets);
         self.payloads.extend(made.payloads);
+        self.touched.extend(made.touched);
         self.count += 1;
     }
 
@@ -125,6 +135,9 @@ pub(super) fn beginning() -> Vec<Step> {
         step(Deed::OpenSession, &[2, 200]),
         step(Deed::PutVerification, &[2, 0, 200]),
         step(Deed::PutReset, &[2, 0, 200]),
+        step(Deed::SetOrgPlugin, &[0, 0]),
+        step(Deed::SetPluginValue, &[0, 0, 0, 1]),
+        step(Deed::SetPluginValue, &[1, 0, 0, 2]),
     ]
 }
 
@@ -150,6 +163,10 @@ const LOCALS: [&str; 6] = ["ann", "bob", "a.z", "ab", "é", "eve"];
 const CODES: [&str; 2] = ["000001", "000002"];
 
 pub(super) const PASSWORDS: [&str; 2] = ["one", "two"];
+
+const PLUGINS: [&str; 2] = ["guard", "a-b"];
+
+const VALUE_KEYS: [&str; 3] = ["a", "B", "é"];
 
 const TEXTS: [&str; 6] = ["", "a", "%", "_", "É", "b"];
 
@@ -241,6 +258,19 @@ impl Hand<'_> {
 
     pub(super) fn version(&mut self) -> VersionId {
         self.known(&self.pools.seen.versions, VersionId::from_uuid(Uuid::nil()))
+    }
+
+    /// When a version was last changed, mostly: rarely when it was changed before.
+    pub(super) fn seen(&mut self, version: VersionId) -> Timestamp {
+        let touched = self.pools.touched.iter().rev();
+        let times: Vec<_> = touched.filter(|(id, _)| *id == version).map(|(_, at)| *at).collect();
+        let back = self.one(&[0, 0, 0, 1]);
+        times.get(back).copied().unwrap_or(self.at)
+    }
+
+    /// A version is about to be changed.
+    pub(super) fn touches(&mut self, version: VersionId) {
+        self.made.touched.push((version, self.at));
     }
 
     /// A payload, and mostly its own prompt.
@@ -343,6 +373,25 @@ impl Hand<'_> {
     pub(super) fn json(&mut self) -> JsonText {
         let text = self.one(&["{}", r#"{"b":1.0,"a":"é"}"#]);
         JsonText::parse(text).unwrap()
+    }
+
+    pub(super) fn plugin(&mut self) -> PluginId {
+        plugin(self.one(&PLUGINS))
+    }
+
+    pub(super) fn value_key(&mut self) -> ValueKey {
+        value_key(self.one(&VALUE_KEYS))
+    }
+
+    /// A value of any bytes; now and then a large one, or none.
+    pub(super) fn maybe_value(&mut self) -> Option<Vec<u8>> {
+        match self.die() % 5 {
+            0 => None,
+            1 => Some(Vec::new()),
+            2 => Some(vec![0, 255]),
+            3 => Some(b"a value".to_vec()),
+            _ => Some(vec![7; 6_000]),
+        }
     }
 
     pub(super) fn engine(&mut self) -> EngineName {
@@ -509,6 +558,7 @@ impl Hand<'_> {
     pub(super) fn new_version(&mut self) -> VersionId {
         let id = VersionId::from_uuid(self.fresh());
         self.made.seen.versions.push(id);
+        self.touches(id);
         id
     }
 
@@ -525,5 +575,24 @@ impl Hand<'_> {
         self.made.payloads.push((payload.prompt_id, payload.id));
         self.made.places.push(Recent { at: payload.created_at, id: payload.id.uuid() });
         payload
+    }
+
+    pub(super) fn new_decision(&mut self) -> OrgPlugin {
+        OrgPlugin {
+            org_id: self.org(),
+            plugin: self.plugin(),
+            kind: self.one(&Kind::ALL),
+            enabled: self.coin(),
+            on_failure: self.one(&OnFailure::ALL),
+            settings: self.maybe(Self::json),
+            updated_at: self.at,
+        }
+    }
+
+    /// Where a value is to be kept.
+    pub(super) fn new_value(&mut self) -> (PluginId, ValueKey) {
+        let at = (self.plugin(), self.value_key());
+        self.made.seen.values.push(at.clone());
+        at
     }
 }
