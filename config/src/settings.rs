@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use px0_backends::{postgres::PostgresSettings, sled::SledSettings};
 use px0_core::workflows::Policy;
+use px0_plugins::PluginSettings;
 use px0_render_wasm::RenderSettings;
 use serde::Deserialize;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub rate_limit: RateLimitSettings,
     /// The sandbox.
     pub render: RenderSettings,
+    /// Plugins.
+    pub plugins: PluginSettings,
     /// The log.
     pub log: LogSettings,
 }
@@ -199,6 +202,7 @@ impl Settings {
             max_template: self.limits.template,
             max_variables: self.limits.variables,
             cache_bytes: self.store.cache_bytes,
+            default_engine: self.render.default_engine.clone(),
         }
     }
 

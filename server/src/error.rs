@@ -56,6 +56,7 @@ pub(crate) const fn status(class: Class) -> StatusCode {
         Class::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
         Class::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Class::BadGateway => StatusCode::BAD_GATEWAY,
         Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

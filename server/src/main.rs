@@ -6,7 +6,10 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use px0_config::Settings;
 
+use signal::{Signal, Signals};
+
 mod logging;
+mod plugin;
 mod signal;
 
 #[global_allocator]
@@ -52,6 +55,12 @@ enum Command {
     },
     /// Looks for what is wrong with the store, also while px0 is running.
     Fsck,
+    /// Makes, checks, installs and removes plugins.
+    Plugin {
+        /// What to do.
+        #[command(subcommand)]
+        command: plugin::PluginCommand,
+    },
     /// Prints every setting with its default and what it means.
     Defaults,
 }
@@ -82,6 +91,7 @@ fn main() -> ExitCode {
                 count => Err(format!("{count} problems")),
             }
         }),
+        Command::Plugin { command } => plugin::run(command, cli.config.as_deref()),
         Command::Defaults => {
             print!("{}", px0_config::DEFAULTS);
             Ok(())
@@ -111,10 +121,21 @@ fn serve(config: Option<PathBuf>) -> Result<(), String> {
     logging::start(&settings.log)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(async {
+        let mut signals = Signals::listen().map_err(|error| error.to_string())?;
         let running = px0_server::start(settings).await.map_err(|error| error.to_string())?;
         // Whoever started px0 may have stopped reading; that is no reason to stop serving.
         let _ = writeln!(std::io::stdout(), "{}", running.summary());
-        signal::stop().await;
+        loop {
+            match signals.next().await {
+                Signal::Stop => break,
+                Signal::Reload => match running.reload().await {
+                    Ok(()) => tracing::info!("plugins were looked at again"),
+                    Err(error) => {
+                        tracing::error!(%error, "plugins stay as they are");
+                    }
+                },
+            }
+        }
         tracing::info!("stopping: no new connections, running requests may finish");
         running.stop().await.map_err(|error| error.to_string())
     })

@@ -17,8 +17,8 @@ use crate::{
     middleware,
     routes::Routes,
     v1::{
-        api_keys, auth, health, inbox, members, orgs, payloads, profile, prompts, renders, tags,
-        teams, versions,
+        api_keys, auth, health, inbox, members, orgs, payloads, plugins, profile, prompts, renders,
+        tags, teams, versions,
     },
 };
 
@@ -63,6 +63,9 @@ pub fn router(app: App) -> Router {
         .add(Op::DeleteOrg, DELETE, "/v1/orgs/{id}", orgs::delete)
         .add(Op::ListOrgPeople, GET, "/v1/orgs/{orgID}/people", orgs::people)
         .add(Op::RemoveOrgMember, DELETE, "/v1/orgs/{orgID}/members/{userID}", orgs::remove_member)
+        .add(Op::ListPlugins, GET, "/v1/plugins", plugins::list)
+        .add(Op::ListOrgPlugins, GET, "/v1/orgs/{orgID}/plugins", plugins::list_of_org)
+        .add(Op::SetOrgPlugin, PUT, "/v1/orgs/{orgID}/plugins/{id}", plugins::decide)
         .add(Op::CreateTeam, POST, "/v1/orgs/{orgID}/teams", teams::create)
         .add(Op::ListOrgTeams, GET, "/v1/orgs/{orgID}/teams", teams::list)
         .add(Op::UpdateTeam, PUT, "/v1/teams/{id}", teams::update)

@@ -10,6 +10,7 @@ use px0_core::{
     store::SharedStore,
     workflows::Px0,
 };
+use px0_plugins::Plugins;
 use px0_render_wasm::Sandbox;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
@@ -34,6 +35,9 @@ pub enum StartError {
     /// The sandbox cannot be made.
     #[error("cannot make the sandbox: {0}")]
     Sandbox(String),
+    /// A plugin cannot be used.
+    #[error("{0}")]
+    Plugins(String),
     /// Mail cannot be sent as the settings say.
     #[error("{0}")]
     Mail(String),
@@ -49,6 +53,8 @@ pub struct Running {
     store: SharedStore,
     engines: Vec<EngineName>,
     control: Option<Control>,
+    plugins: Arc<Plugins>,
+    sandbox: Arc<Sandbox>,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -64,6 +70,19 @@ impl Running {
             self.store.summary(),
             engines.join(", "),
         )
+    }
+
+    /// Looks at the folder of plugins again: all that is there now counts for renders that begin from now on. After an error,
+    /// what counted before goes on to.
+    ///
+    /// # Errors
+    /// A plugin cannot be used.
+    pub async fn reload(&self) -> Result<(), StartError> {
+        let plugins = self.plugins.clone();
+        let reloaded = blocking(move || plugins.reload()).await?;
+        reloaded.map_err(|error| StartError::Plugins(error.to_string()))?;
+        self.sandbox.extend(self.plugins.extensions());
+        Ok(())
     }
 
     /// The store it runs on.
@@ -94,11 +113,19 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let addr = listener.local_addr().map_err(|source| StartError::Listen { addr, source })?;
     // Both read files and use a core for a while: side by side, and on threads that may block.
     let (store, sandbox) = tokio::join!(open(&settings), sandbox(&settings));
-    let (store, renderer) = (store?, sandbox?);
+    let (store, sandbox) = (store?, sandbox?);
     let policy = settings.policy();
-    let mailer = mailer(&settings.email, policy.code_ttl).map_err(StartError::Mail)?;
+    let plugins = plugins(&settings, store.clone()).await?;
+    sandbox.extend(plugins.extensions());
+    let renderer: Arc<dyn Renderer> = sandbox.clone();
     let engines = renderer.engines();
-    let px0 = Px0::new(store.clone(), renderer, mailer, policy).await;
+    let default = &policy.default_engine;
+    if !engines.contains(default) {
+        let why = format!("render.default_engine names {default}, which is not installed");
+        return Err(StartError::Plugins(why));
+    }
+    let mailer = mailer(&settings.email, policy.code_ttl).map_err(StartError::Mail)?;
+    let px0 = Px0::new(store.clone(), renderer, plugins.clone(), mailer, policy).await;
     let px0 = px0.map_err(|error| StartError::Store(error.to_string()))?;
     let drain = Duration::from_millis(settings.http.drain_ms);
     let limiter = Limiter::new(&settings.rate_limit);
@@ -115,7 +142,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(serve(listener, router(app), stopped, drain));
-    Ok(Running { addr, store, engines, control, stop, served })
+    Ok(Running { addr, store, engines, control, plugins, sandbox, stop, served })
 }
 
 pub(crate) async fn open(settings: &Settings) -> Result<SharedStore, StartError> {
@@ -133,7 +160,14 @@ pub(crate) async fn open(settings: &Settings) -> Result<SharedStore, StartError>
     }
 }
 
-async fn sandbox(settings: &Settings) -> Result<Arc<dyn Renderer>, StartError> {
+async fn plugins(settings: &Settings, store: SharedStore) -> Result<Arc<Plugins>, StartError> {
+    let (plugins, output) = (settings.plugins.clone(), settings.render.output);
+    let cache_dir = settings.render.cache_dir.clone().or_else(|| cache_dir(settings));
+    let plugins = blocking(move || Plugins::new(plugins, store, cache_dir, output)).await?;
+    plugins.map_err(|error| StartError::Plugins(error.to_string()))
+}
+
+async fn sandbox(settings: &Settings) -> Result<Arc<Sandbox>, StartError> {
     let mut render = settings.render.clone();
     render.cache_dir = render.cache_dir.or_else(|| cache_dir(settings));
     let sandbox = blocking(move || Sandbox::new(render)).await?;

@@ -173,6 +173,11 @@ impl<'a> Fields<'a> {
         self.parsed(name, parse)?.ok_or_else(|| Error::missing(name))
     }
 
+    /// A yes or no, if it is given.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        self.read(name, "true or false")
+    }
+
     /// An id, if it is given.
     pub(crate) fn id<T: std::str::FromStr<Err = InvalidId>>(
         &self,

@@ -8,6 +8,7 @@ use px0_core::{
     caller::Caller,
     error::Result,
     ids::UserId,
+    plugin::PluginId,
     store::Found,
     tag::Selector,
     tenancy::{JoinRequest, Org, Team},
@@ -71,6 +72,14 @@ impl Named for (Org, UserId) {
     async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
         let (org, user) = (call.path.id(0)?, call.path.id(1)?);
         app.px0.grant_person_of(call.caller, call.route.operation, org, user).await
+    }
+}
+
+/// What an organization decided about a plugin.
+impl Named for (Org, PluginId) {
+    async fn grant(app: &App, call: Call) -> Result<Grant<Self>> {
+        let (org, plugin) = (call.path.id(0)?, call.path.plugin(1)?);
+        app.px0.grant_org_plugin(call.caller, call.route.operation, org, plugin).await
     }
 }
 

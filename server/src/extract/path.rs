@@ -8,6 +8,7 @@ use px0_core::{
     Code, Error,
     error::Result,
     ids::InvalidId,
+    plugin::PluginId,
     prompt::PromptRef,
     store::Thing,
     tag::{Selector, TagName},
@@ -48,6 +49,11 @@ impl PathValues {
     /// A version; `None` for a word that can name none, which is not found, but only after its prompt is.
     pub(crate) fn selector(&self, index: usize) -> Result<Option<Selector>> {
         Ok(Selector::parse(self.value(index)?))
+    }
+
+    /// A plugin; `None` as for versions.
+    pub(crate) fn plugin(&self, index: usize) -> Result<Option<PluginId>> {
+        Ok(PluginId::parse(self.value(index)?).ok())
     }
 
     /// A tag; `None` as for versions.

@@ -4,9 +4,9 @@ use px0_core::access::Operation as Op;
 use serde_json::{Value, json};
 
 use super::schemas::{
-    any_object, count, description, email, id, key_operation, list, name, named, number, object,
-    or_null, password, place, place_by_number, prompt_status, request, role, slug, some_text, tag,
-    tags, text, time, version_fields, version_status, words,
+    any_object, count, description, email, flag, id, key_operation, list, name, named, number,
+    object, or_null, password, place, place_by_number, prompt_status, request, role, slug,
+    some_text, tag, tags, text, time, version_fields, version_status, words,
 };
 use crate::extract::LAST_PAGE;
 
@@ -125,7 +125,12 @@ pub(super) fn of(operation: Op) -> Doc {
     let version = || one("version", "PromptVersion");
     let variables = || request(&[], &[("variables", any_object())]);
     match operation {
-        Op::HealthCheck => doc("Health check", 200, object(&[("status", words(&["OK"]))])),
+        Op::HealthCheck => doc("Health check", 200, request(
+            &[("status", words(&["OK"]))],
+            &[("benched_plugins", list(object(&[
+                ("plugin", text()), ("version", text()), ("organizations", count()),
+            ])))],
+        )),
         Op::Register => doc("Register a new user", 201, one("user", "User"))
             .takes(request(
                 &[("email", email()), ("password", password())],
@@ -181,6 +186,20 @@ pub(super) fn of(operation: Op) -> Doc {
         Op::DeleteOrg => gone("Delete organization"),
         Op::ListOrgPeople => doc("List org people", 200, counted("people", "User")).by_page(),
         Op::RemoveOrgMember => gone("Remove member from organization").fails(&[409]),
+        Op::ListPlugins => doc("List installed plugins", 200, many("plugins", "Plugin")),
+        Op::ListOrgPlugins => {
+            doc("List plugins of an organization", 200, many("plugins", "OrgPlugin"))
+        }
+        Op::SetOrgPlugin => doc("Enable a plugin, or disable it", 200, one("plugin", "OrgPlugin"))
+            .takes(request(
+                &[("enabled", flag())],
+                &[
+                    ("on_failure", or_null(words(&["refuse", "pass"]))),
+                    ("settings", or_null(any_object())),
+                ],
+            ))
+            .note("What is not given is the default again.")
+            .fails(&[502]),
         Op::CreateTeam => doc("Create team", 201, one("team", "Team"))
             .takes(object(&[("name", name())]))
             .fails(&[409]),
@@ -245,7 +264,7 @@ pub(super) fn of(operation: Op) -> Doc {
             doc("Move a prompt", 200, one("prompt", "Prompt")).takes(object(&[("team_id", id())]))
         }
         Op::CreateVersion => {
-            doc("Create a prompt version", 201, version()).takes(version_body(true))
+            doc("Create a prompt version", 201, version()).takes(version_body(true)).fails(&[502])
         }
         Op::ListVersions => doc("List prompt versions", 200, page_of("versions", "PromptVersion"))
             .query("tags", tags())
@@ -267,9 +286,11 @@ pub(super) fn of(operation: Op) -> Doc {
         Op::GetVersion => doc("Get prompt version", 200, version()),
         Op::UpdateVersion => doc("Update prompt version draft", 200, version())
             .takes(version_body(false))
-            .fails(&[422]),
+            .fails(&[422, 502]),
         Op::DeletePromptVersion => gone("Delete prompt version draft").fails(&[422]),
-        Op::PromoteVersion => doc("Promote prompt version", 200, version()).fails(&[422]),
+        Op::PromoteVersion => {
+            doc("Promote prompt version", 200, version()).fails(&[409, 422, 502])
+        }
         Op::DemoteVersion => doc("Demote prompt version", 200, version()).fails(&[422]),
         Op::ArchiveVersion => doc("Archive prompt version", 200, version()).fails(&[422]),
         Op::DuplicateVersion => doc("Duplicate prompt version", 201, version()),
@@ -294,9 +315,9 @@ pub(super) fn of(operation: Op) -> Doc {
         Op::DeletePromptPayload => gone("Delete a prompt payload"),
         Op::RenderLive => doc("Render live prompt version", 200, named("Rendered"))
             .takes(variables())
-            .fails(&[422]),
+            .fails(&[422, 502]),
         Op::RenderVersion => doc("Render specific prompt version", 200, named("Rendered"))
             .takes(variables())
-            .fails(&[422]),
+            .fails(&[422, 502]),
     }
 }

@@ -147,7 +147,12 @@ pub(super) fn place_by_number() -> Value {
 /// The fields of a version that a client writes, apart from its template.
 pub(super) fn version_fields() -> [(&'static str, Value); 4] {
     [
-        ("engine", or_null(json!({ "type": "string", "description": "Default: minijinja." }))),
+        (
+            "engine",
+            or_null(
+                json!({ "type": "string", "description": "Default: minijinja, unless the server is set up otherwise." }),
+            ),
+        ),
         ("model", or_null(json!({ "type": "string", "minLength": 1, "maxLength": 200 }))),
         ("model_params", or_null(any_object())),
         (
@@ -159,6 +164,20 @@ pub(super) fn version_fields() -> [(&'static str, Value); 4] {
     ]
 }
 
+/// A plugin that is installed.
+fn plugin() -> [(&'static str, Value); 8] {
+    [
+        ("id", text()),
+        ("version", text()),
+        ("api", text()),
+        ("kind", words(&["engine", "filters", "hook"])),
+        ("description", text()),
+        ("granted", list(words(&["log", "kv"]))),
+        ("settings_schema", or_null(any_object())),
+        ("enabled_by_default", flag()),
+    ]
+}
+
 /// The schemas that have a name.
 pub(super) fn components() -> Value {
     json!({
@@ -166,6 +185,14 @@ pub(super) fn components() -> Value {
             &[("error", text()), ("code", json!({ "type": "string", "pattern": "^[a-z_]+$" }))],
             &[("details", any_object())],
         ),
+        "Plugin": object(&plugin()),
+        "OrgPlugin": object(&[
+            &plugin()[..],
+            &[
+                ("enabled", flag()), ("on_failure", words(&["refuse", "pass"])), ("settings", or_null(any_object())),
+                ("updated_at", or_null(time())),
+            ],
+        ].concat()),
         "Message": object(&[("message", text())]),
         "User": object(&[
             ("id", id()), ("email", text()), ("is_verified", flag()), ("is_admin", flag()), ("created_at", time()),

@@ -7,6 +7,7 @@ pub(crate) mod inbox;
 pub(crate) mod members;
 pub(crate) mod orgs;
 pub(crate) mod payloads;
+pub(crate) mod plugins;
 pub(crate) mod profile;
 pub(crate) mod prompts;
 pub(crate) mod renders;

@@ -100,29 +100,42 @@ pub(crate) async fn get(Granted(on): Granted<OnVersion>) -> ApiResult<Answer> {
     Ok(Named("version", on.into_inner().version.into()))
 }
 
-impl FromFields for BodyChange {
+/// A change of a draft.
+pub(crate) struct Change {
+    body: BodyChange,
+    /// Whether its engine is to be the default one again.
+    default_engine: bool,
+}
+
+impl FromFields for Change {
     fn from_fields(fields: &Fields<'_>) -> Result<Self> {
         fields.not_null("template")?;
         let template = fields.text("template")?;
         if template.as_deref() == Some("") {
             return Err(template_required());
         }
-        Ok(Self {
+        let engine = fields.change("engine", engine)?;
+        let default_engine = engine == Some(None);
+        let body = BodyChange {
             template: template.map(Into::into),
-            engine: fields.change("engine", engine)?.map(Option::unwrap_or_default),
+            engine: engine.flatten(),
             model: fields.change("model", |fields| fields.parsed("model", ModelName::parse))?,
             model_params: fields.change("model_params", |fields| fields.object("model_params"))?,
             variables_schema: fields
                 .change("variables_schema", |fields| fields.object("variables_schema"))?,
-        })
+        };
+        Ok(Self { body, default_engine })
     }
 }
 
 pub(crate) async fn update(
     State(app): State<App>,
     Granted(on): Granted<OnVersion>,
-    Body(change): Body<BodyChange>,
+    Body(Change { body: mut change, default_engine }): Body<Change>,
 ) -> ApiResult<Answer> {
+    if default_engine {
+        change.engine = Some(app.px0.default_engine().clone());
+    }
     Ok(Named("version", app.px0.update_version(&on, change).await?.into()))
 }
 

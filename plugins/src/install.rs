@@ -1,0 +1,174 @@
+//! `px0 plugin add`, `list` and `remove`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use px0_core::plugin::PluginId;
+use px0_render_wasm::host::Machine;
+use semver::Version;
+
+use crate::{
+    PluginSettings,
+    load::{self, Context, LoadError, Source},
+    manifest::{COMPONENT, FILE, Manifest},
+    shipped::shipped,
+};
+
+/// Why a plugin was not installed or removed: a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InstallError(pub(crate) String);
+
+impl From<LoadError> for InstallError {
+    fn from(error: LoadError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn failed(what: &Path) -> impl Fn(io::Error) -> InstallError + '_ {
+    move |error| InstallError(format!("{}: {error}", what.display()))
+}
+
+/// A plugin that was installed.
+pub struct Added {
+    /// What it says about itself.
+    pub manifest: Manifest,
+    /// Where it is now.
+    pub folder: PathBuf,
+    /// The version that it took the place of, if there was one.
+    pub replaced: Option<Version>,
+}
+
+/// A plugin, as it is installed.
+pub struct Listed {
+    /// What it says about itself.
+    pub manifest: Manifest,
+    /// Whether it comes with px0.
+    pub shipped: bool,
+    /// Why it cannot be loaded, if it cannot.
+    pub problem: Option<String>,
+}
+
+/// Installs the plugin whose `plugin.toml` is in `from`: makes a component of what was built, looks at it as a start of px0 would,
+/// and puts it into the folder of plugins, in place of an older one of the same name. A running px0 takes it when it gets SIGHUP.
+///
+/// # Errors
+/// It is no plugin that px0 can run, or the folder cannot be written to.
+pub fn add(from: &Path, settings: &PluginSettings) -> Result<Added, InstallError> {
+    let path = folder(settings)?;
+    let source = built(from)?;
+    let id = &source.manifest.id;
+    if shipped()?.iter().any(|shipped| shipped.manifest.id == *id) {
+        return Err(InstallError(format!(
+            "a plugin with the id {id} comes with px0; choose another id"
+        )));
+    }
+    let machine = Machine::get().map_err(|error| InstallError(format!("{error:#}")))?;
+    let context = Context { machine, limits: settings.limits(0), kv: None, cache_dir: None };
+    context.load(&source, &source.manifest.wants)?;
+    let target = path.join(id.as_str());
+    let replaced = Manifest::read(&target).ok().map(|manifest| manifest.version);
+    put(&source, path, &target)?;
+    Ok(Added { manifest: source.manifest, folder: target, replaced })
+}
+
+/// Writes a plugin beside its place, and then puts it there at once.
+fn put(source: &Source, path: &Path, target: &Path) -> Result<(), InstallError> {
+    let hidden = |what: &str| path.join(format!(".{}.{what}", source.manifest.id));
+    let (new, old) = (hidden("new"), hidden("old"));
+    for left_behind in [&new, &old] {
+        match fs::remove_dir_all(left_behind) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(left_behind)(error));
+            }
+            _ => {}
+        }
+    }
+    fs::create_dir_all(&new).map_err(failed(&new))?;
+    let text =
+        toml::to_string(&source.manifest).map_err(|error| InstallError(error.to_string()))?;
+    let write = |name: &str, bytes: &[u8]| {
+        let file = new.join(name);
+        fs::write(&file, bytes).map_err(failed(&file))
+    };
+    write(COMPONENT, &source.bytes)?;
+    write(FILE, text.as_bytes())?;
+    if target.exists() {
+        fs::rename(target, &old).map_err(failed(target))?;
+    }
+    fs::rename(&new, target).map_err(failed(target))?;
+    // What is left is hidden, and goes with the next one.
+    let _ = fs::remove_dir_all(&old);
+    Ok(())
+}
+
+/// What an author built: the component, with its checksum in the manifest.
+pub(crate) fn built(from: &Path) -> Result<Source, InstallError> {
+    let mut manifest = Manifest::read(from).map_err(|error| InstallError(error.to_string()))?;
+    let library = manifest.id.as_str().replace('-', "_");
+    let by_cargo = || format!("target/wasm32-unknown-unknown/release/{library}.wasm").into();
+    let file = from.join(manifest.component.clone().unwrap_or_else(by_cargo));
+    if !file.exists() {
+        let file = file.display();
+        return Err(InstallError(format!(
+            "there is no {file}: build the plugin first (its README says how)"
+        )));
+    }
+    let bytes = load::read(&file).map_err(InstallError)?;
+    let found = load::checksum(&bytes);
+    if manifest.sha256.as_ref().is_some_and(|expected| !expected.eq_ignore_ascii_case(&found)) {
+        let file = file.display();
+        return Err(InstallError(format!(
+            "{file} has the sha256 {found}, which is not what plugin.toml says"
+        )));
+    }
+    let bytes = px0_componentize::component(bytes)
+        .map_err(|error| InstallError(format!("{} is no component: {error}", file.display())))?;
+    manifest.sha256 = Some(load::checksum(&bytes));
+    manifest.component = None;
+    Ok(Source { manifest, bytes: bytes.into() })
+}
+
+/// The plugins, sorted by id.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn list(settings: &PluginSettings) -> Result<Vec<Listed>, InstallError> {
+    let shipped = shipped()?.into_iter().map(|source| Listed {
+        manifest: source.manifest,
+        shipped: true,
+        problem: None,
+    });
+    let mut all: Vec<_> = shipped.collect();
+    if settings.path.is_some() {
+        let path = folder(settings)?;
+        for entry in fs::read_dir(path).map_err(failed(path))? {
+            let folder = entry.map_err(failed(path))?.path();
+            if let Ok(manifest) = Manifest::read(&folder) {
+                let problem = Source::installed(&folder).err().map(|error| error.why);
+                all.push(Listed { manifest, shipped: false, problem });
+            }
+        }
+    }
+    all.sort_by(|a, b| a.manifest.id.cmp(&b.manifest.id));
+    Ok(all)
+}
+
+/// Removes a plugin; answers with its version. A running px0 goes on with it until it gets SIGHUP.
+///
+/// # Errors
+/// It is not there, or cannot be removed.
+pub fn remove(id: &PluginId, settings: &PluginSettings) -> Result<Version, InstallError> {
+    let target = folder(settings)?.join(id.as_str());
+    let manifest = Manifest::read(&target)
+        .map_err(|_| InstallError(format!("{id} is not in {}", target.display())))?;
+    fs::remove_dir_all(&target).map_err(failed(&target))?;
+    Ok(manifest.version)
+}
+
+fn folder(settings: &PluginSettings) -> Result<&Path, InstallError> {
+    let why = "there is no folder for plugins: name one by PX0_PLUGINS__PATH, or by plugins.path in the configuration file";
+    settings.path.as_deref().ok_or_else(|| InstallError(why.to_owned()))
+}
