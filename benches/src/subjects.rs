@@ -5,7 +5,7 @@ use std::{hint::black_box, sync::Arc};
 use minijinja::{Environment, Value};
 use px0_core::{
     ids::{OrgId, VersionId},
-    render::{EngineName, TemplateRef},
+    render::{EngineName, TemplateRef, Tenant},
 };
 use px0_render_wasm::{Isolation, RenderSettings, Sandbox};
 
@@ -51,7 +51,7 @@ pub fn sandbox(isolation: Isolation) -> Sandbox {
 /// The template as a version.
 pub fn template() -> TemplateRef {
     TemplateRef {
-        tenant: OrgId::new(),
+        tenant: Tenant::plain(OrgId::new()),
         version: VersionId::new(),
         engine: EngineName::default(),
         source: Arc::from(TEMPLATE),

@@ -122,6 +122,11 @@ impl App {
         self.running.as_ref().unwrap().summary()
     }
 
+    /// Has it look at its folder of plugins again.
+    pub async fn reload(&self) {
+        self.running.as_ref().unwrap().reload().await.unwrap();
+    }
+
     /// The store that it runs on.
     pub fn store(&self) -> &SharedStore {
         self.running.as_ref().unwrap().store()

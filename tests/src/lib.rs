@@ -17,6 +17,7 @@
 
 mod app;
 mod client;
+pub mod plugin;
 pub mod postgres;
 mod team;
 

@@ -43,6 +43,8 @@ fn every_error_code_is_in_a_snapshot() {
         .iter()
         // Nothing that a client can send makes px0 fail: the server's own tests look at that body.
         .filter(|code| **code != Code::Internal)
+        // Nor is a client told that a hook may keep no more values: the hook is. The laws of the stores look at it.
+        .filter(|code| **code != Code::PluginValuesFull)
         .map(|code| code.as_str())
         .filter(|code| !seen.contains(&format!("\"code\": \"{code}\"")))
         .collect();

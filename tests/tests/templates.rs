@@ -14,7 +14,7 @@ use std::{
 use px0_core::{
     Code,
     ids::{OrgId, VersionId},
-    render::{EngineName, RenderError, Renderer, TemplateError, TemplateRef},
+    render::{EngineName, RenderError, Renderer, TemplateError, TemplateRef, Tenant},
 };
 use px0_render_wasm::{RenderSettings, Sandbox};
 
@@ -73,8 +73,8 @@ fn sandbox() -> Sandbox {
 /// What the author of `fixture` gets to read, and whether it is an error.
 async fn page(sandbox: &Sandbox, fixture: &Fixture) -> (String, bool) {
     let Fixture { variables, template } = fixture;
-    let (tenant, engine) = (OrgId::new(), EngineName::default());
-    if let Err(error) = sandbox.check(tenant, &engine, template).await.unwrap() {
+    let (tenant, engine) = (Tenant::plain(OrgId::new()), EngineName::default());
+    if let Err(error) = sandbox.check(&tenant, &engine, template).await.unwrap() {
         return (located(Code::InvalidTemplate, "invalid template", &error), true);
     }
     let source = Arc::from(template.as_str());
@@ -93,6 +93,7 @@ async fn page(sandbox: &Sandbox, fixture: &Fixture) -> (String, bool) {
         RenderError::Missing(_) => Code::MissingVariables,
         RenderError::Limit(_) => Code::RenderLimit,
         RenderError::Variables(_) => Code::InvalidField,
+        RenderError::Plugin(_) | RenderError::NoEngine(_) => panic!("{error}"),
         RenderError::Internal(why) => panic!("the sandbox failed: {why}"),
     };
     (format!("{}\n{error}", code.as_str()), true)

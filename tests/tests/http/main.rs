@@ -15,6 +15,7 @@ mod maintain;
 mod matrix;
 mod openapi;
 mod path;
+mod plugins;
 mod process;
 mod profile;
 mod prompts;
