@@ -1,7 +1,7 @@
 //! px0's sandbox: tenants' templates and schemas run as WebAssembly components under limits.
 //!
 //! Nothing that a tenant wrote is ever parsed by native code. A template is read, checked and rendered
-//! inside of a component instance that has no imports, a bounded memory, a bounded number of
+//! inside of a component instance that can call nothing but functions of plugins, with a bounded memory, a bounded number of
 //! instructions and a bounded time; a JSON Schema likewise. What goes wrong in there stays in there.
 //!
 //! - [`Sandbox`] is the [`Renderer`](px0_core::render::Renderer); [`RenderSettings`] are its limits;

@@ -281,5 +281,6 @@ async fn engines_are_named() {
     assert_eq!(sandbox().engines(), [EngineName::default()]);
     let mut unknown = template("x");
     unknown.engine = EngineName::new("nosuch");
-    assert!(matches!(sandbox().render(&unknown, "{}").await, Err(RenderError::Internal(_))));
+    let rendered = sandbox().render(&unknown, "{}").await;
+    assert_eq!(rendered, Err(RenderError::NoEngine(EngineName::new("nosuch"))));
 }

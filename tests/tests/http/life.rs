@@ -12,7 +12,7 @@ async fn three_lines_say_where_on_what_and_with_which_engines() {
     assert_eq!(lines.len(), 3);
     assert!(lines[0].ends_with(&format!("listens on {addr}")), "{lines:?}");
     assert!(lines[1].starts_with("stores on memory"), "{lines:?}");
-    assert_eq!(lines[2], "engines: minijinja");
+    assert_eq!(lines[2], "engines: gotemplate, minijinja");
 }
 
 #[tokio::test]
