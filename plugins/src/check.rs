@@ -52,11 +52,14 @@ impl Report {
 pub async fn check(from: &Path) -> Result<Report, InstallError> {
     let wrong = |error: &dyn std::fmt::Display| InstallError(error.to_string());
     let folder = tempfile::tempdir().map_err(|error| wrong(&error))?;
-    let mut settings =
-        PluginSettings { path: Some(folder.path().to_owned()), ..PluginSettings::default() };
+    // Compiled once: a plugin with a large runtime takes its time.
+    let (path, code) = (folder.path().join("plugins"), folder.path().join("code"));
+    std::fs::create_dir(&path).map_err(|error| wrong(&error))?;
+    let mut settings = PluginSettings { path: Some(path), ..PluginSettings::default() };
     let manifest = {
-        let (from, settings) = (from.to_owned(), settings.clone());
-        let added = tokio::task::spawn_blocking(move || install::add(&from, &settings)).await;
+        let (from, settings, code) = (from.to_owned(), settings.clone(), code.clone());
+        let add = move || install::add_with(&from, &settings, Some(code));
+        let added = tokio::task::spawn_blocking(add).await;
         added.map_err(|error| wrong(&error))??.manifest
     };
     let id = manifest.id.clone();
@@ -66,7 +69,7 @@ pub async fn check(from: &Path) -> Result<Report, InstallError> {
         let render = RenderSettings::default();
         let output = render.output;
         let sandbox = Sandbox::new(render).map_err(|error| error.to_string())?;
-        let plugins = Plugins::new(settings, Arc::new(Values::default()), None, output)
+        let plugins = Plugins::new(settings, Arc::new(Values::default()), Some(code), output)
             .map_err(|error| error.to_string())?;
         sandbox.extend(plugins.extensions());
         Ok((sandbox, plugins))

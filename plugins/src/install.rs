@@ -57,6 +57,15 @@ pub struct Listed {
 /// # Errors
 /// It is no plugin that px0 can run, or the folder cannot be written to.
 pub fn add(from: &Path, settings: &PluginSettings) -> Result<Added, InstallError> {
+    add_with(from, settings, None)
+}
+
+/// The same, with a folder for compiled code.
+pub(crate) fn add_with(
+    from: &Path,
+    settings: &PluginSettings,
+    cache_dir: Option<PathBuf>,
+) -> Result<Added, InstallError> {
     let path = folder(settings)?;
     let source = built(from)?;
     let id = &source.manifest.id;
@@ -66,7 +75,7 @@ pub fn add(from: &Path, settings: &PluginSettings) -> Result<Added, InstallError
         )));
     }
     let machine = Machine::get().map_err(|error| InstallError(format!("{error:#}")))?;
-    let context = Context { machine, limits: settings.limits(0), kv: None, cache_dir: None };
+    let context = Context { machine, limits: settings.limits(0), kv: None, cache_dir };
     context.load(&source, &source.manifest.wants)?;
     let target = path.join(id.as_str());
     let replaced = Manifest::read(&target).ok().map(|manifest| manifest.version);
