@@ -7,14 +7,17 @@ use std::{
     time::Duration,
 };
 
-use px0_core::{ids::OrgId, plugin::PluginId};
+use px0_core::{ids::OrgId, json::JsonText, plugin::PluginId};
 use px0_render_wasm::host::{Guard, Guarded, Machine, SHORT_FUEL, SLICE, ran};
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{Error, Store, Trap, component::InstancePre};
+use wasmtime::{
+    Error, Store, Trap,
+    component::{ComponentExportIndex, ComponentType, InstancePre, Lift, TypedFunc},
+};
 
 use crate::{
     kv::{Kv, VALUES},
-    log::LINES,
+    log::{LINES, tidy},
 };
 
 /// Bytes that may come over at once besides the longest text.
@@ -50,6 +53,30 @@ pub(crate) struct State {
     pub(crate) lines_left: u32,
     pub(crate) values_left: u32,
     pub(crate) kv: Option<Kv>,
+}
+
+/// `plugin-error` of the interface.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum PluginError {
+    #[component(name = "settings")]
+    Settings(String),
+    #[component(name = "failed")]
+    Failed(String),
+}
+
+/// Why an instance could not be configured.
+pub(crate) enum NotConfigured {
+    /// It does not take these settings.
+    Settings(String),
+    /// It failed.
+    Fault(Fault),
+}
+
+impl From<Fault> for NotConfigured {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// Why a call gave no answer: a sentence for people, after "plugin x 1.0.0 failed: ".
@@ -124,6 +151,28 @@ impl State {
     pub(crate) fn new(plugin: &PluginId, org: OrgId, limits: &Limits, kv: Option<Kv>) -> Self {
         let guard = Guard::new(limits.memory);
         Self { guard, plugin: plugin.clone(), org, lines_left: LINES, values_left: VALUES, kv }
+    }
+}
+
+/// Hands `settings` to a new instance.
+///
+/// # Errors
+/// It does not take them, or failed.
+pub(crate) async fn configure(
+    store: &mut Store<State>,
+    instance: &wasmtime::component::Instance,
+    configure: &ComponentExportIndex,
+    settings: Option<&JsonText>,
+) -> Result<(), NotConfigured> {
+    type Configure = TypedFunc<(String,), (Result<(), PluginError>,)>;
+    let configure: Configure =
+        instance.get_typed_func(&mut *store, configure).map_err(|error| Fault::other(&error))?;
+    let text = settings.map_or("{}", JsonText::as_str).to_owned();
+    match configure.call_async(&mut *store, (text,)).await {
+        Ok((Ok(()),)) => Ok(()),
+        Ok((Err(PluginError::Settings(why)),)) => Err(NotConfigured::Settings(tidy(&why))),
+        Ok((Err(PluginError::Failed(why)),)) => Err(Fault::Other(tidy(&why)).into()),
+        Err(error) => Err(Fault::of(&error, &store.data().guard).into()),
     }
 }
 

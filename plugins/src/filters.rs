@@ -14,8 +14,8 @@ use wasmtime::{
 
 use crate::{
     api::Api,
-    cell::{self, Fault, Limits, State},
-    hook::{NotConfigured, PluginError, short},
+    cell::{self, Fault, Limits, NotConfigured, State},
+    log::tidy,
 };
 
 /// Most functions of one plugin.
@@ -44,8 +44,7 @@ enum CallError {
     Failed(String),
 }
 
-type Configure = TypedFunc<(String,), (Result<(), PluginError>,)>;
-type Call = TypedFunc<(String, Vec<String>), (Result<String, CallError>,)>;
+type Call = TypedFunc<(String, String), (Result<String, CallError>,)>;
 
 /// Functions: their code, ready to be instantiated.
 pub(crate) struct Filters {
@@ -162,17 +161,7 @@ impl Filters {
     ) -> Result<Instance, NotConfigured> {
         let other = |error: Error| Fault::other(&error);
         let (mut store, instance, place) = self.instantiate(org).await?;
-        let configure: Configure =
-            instance.get_typed_func(&mut store, self.configure).map_err(other)?;
-        let text = settings.map_or("{}", JsonText::as_str).to_owned();
-        match configure.call_async(&mut store, (text,)).await {
-            Ok((Ok(()),)) => {}
-            Ok((Err(PluginError::Settings(why)),)) => {
-                return Err(NotConfigured::Settings(short(&why)));
-            }
-            Ok((Err(PluginError::Failed(why)),)) => return Err(Fault::Other(short(&why)).into()),
-            Err(error) => return Err(Fault::of(&error, &store.data().guard).into()),
-        }
+        cell::configure(&mut store, &instance, &self.configure, settings).await?;
         let call = instance.get_typed_func(&mut store, self.call).map_err(other)?;
         let left = store.get_fuel().unwrap_or_default();
         let started = self.limits.start_fuel.saturating_sub(left);
@@ -188,7 +177,7 @@ impl Instance {
     pub(crate) async fn call(
         &mut self,
         name: String,
-        arguments: Vec<String>,
+        arguments: String,
         fuel: u64,
     ) -> Result<Called, (Fault, u64)> {
         cell::refresh(&mut self.store, fuel).map_err(|fault| (fault, 0))?;
@@ -197,8 +186,8 @@ impl Instance {
         let answer = match answer {
             Ok((Ok(json),)) => Answer::Value(json),
             Ok((Err(CallError::Unknown),)) => Answer::Unknown,
-            Ok((Err(CallError::Arguments(why)),)) => Answer::Arguments(short(&why)),
-            Ok((Err(CallError::Failed(why)),)) => Answer::Failed(short(&why)),
+            Ok((Err(CallError::Arguments(why)),)) => Answer::Arguments(tidy(&why)),
+            Ok((Err(CallError::Failed(why)),)) => Answer::Failed(tidy(&why)),
             Err(error) => {
                 let fault = Fault::of(&error, &self.store.data().guard);
                 return Err((fault, fuel.saturating_sub(left)));
@@ -231,7 +220,7 @@ fn valid(declared: Vec<WitFunction>) -> Result<Vec<Function>, String> {
     let mut functions = BTreeMap::new();
     for WitFunction { name, min_arguments, max_arguments } in declared {
         if !is_name(&name) {
-            return Err(format!("it declares a function `{}`, which is no name", short(&name)));
+            return Err(format!("it declares a function `{}`, which is no name", tidy(&name)));
         }
         if max_arguments.is_some_and(|max| max < min_arguments) {
             return Err(format!("it declares `{name}` with a maximum below its minimum"));

@@ -20,22 +20,13 @@ use wasmtime::{
 
 use crate::{
     api::Api,
-    cell::{self, Fault, Limits, State},
+    cell::{self, Fault, Limits, NotConfigured, PluginError, State},
     kv::Kv,
+    log::tidy,
 };
 
 /// Calls after which an instance is replaced, so that nothing can pile up in it for ever.
 const CALLS: u32 = 10_000;
-
-/// `plugin-error` of the interface.
-#[derive(Clone, Debug, ComponentType, Lift)]
-#[component(variant)]
-pub(crate) enum PluginError {
-    #[component(name = "settings")]
-    Settings(String),
-    #[component(name = "failed")]
-    Failed(String),
-}
 
 /// `point` of the interface.
 #[derive(Clone, Copy, Debug, ComponentType, Lift)]
@@ -154,7 +145,6 @@ impl Question {
 }
 
 type Answer = (Result<Verdict, PluginError>,);
-type Configure = TypedFunc<(String,), (Result<(), PluginError>,)>;
 type Promotion = (WitSubject, String, String, Vec<WitSample>);
 
 /// A hook: its code, ready to be instantiated, and instances that are ready to be asked.
@@ -214,20 +204,6 @@ impl Instance {
     fn memory(&self) -> usize {
         const BASE: usize = 128 * 1024;
         BASE + self.store.data().guard.memory()
-    }
-}
-
-/// Why an instance could not be configured.
-pub(crate) enum NotConfigured {
-    /// It does not take these settings.
-    Settings(String),
-    /// It failed.
-    Fault(Fault),
-}
-
-impl From<Fault> for NotConfigured {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
     }
 }
 
@@ -334,16 +310,7 @@ impl Hook {
         let other = |error: Error| Fault::other(&error);
         let (mut store, instance, place) = self.instantiate(org, self.kv.clone()).await?;
         let Exports { configure, before_render, after_render, before_promote, .. } = &self.exports;
-        let configure: Configure = instance.get_typed_func(&mut store, configure).map_err(other)?;
-        let text = settings.as_ref().map_or("{}", JsonText::as_str).to_owned();
-        match configure.call_async(&mut store, (text,)).await {
-            Ok((Ok(()),)) => {}
-            Ok((Err(PluginError::Settings(why)),)) => {
-                return Err(NotConfigured::Settings(short(&why)));
-            }
-            Ok((Err(PluginError::Failed(why)),)) => return Err(Fault::Other(short(&why)).into()),
-            Err(error) => return Err(Fault::of(&error, &store.data().guard).into()),
-        }
+        cell::configure(&mut store, &instance, configure, settings.as_ref()).await?;
         Ok(Instance {
             before_render: instance.get_typed_func(&mut store, before_render).map_err(other)?,
             after_render: instance.get_typed_func(&mut store, after_render).map_err(other)?,
@@ -408,7 +375,7 @@ impl Hook {
         let (answer,) = answer.map_err(|error| Fault::of(&error, &instance.store.data().guard))?;
         self.put(instance);
         answer.map_err(|error| match error {
-            PluginError::Settings(why) | PluginError::Failed(why) => Fault::Other(short(&why)),
+            PluginError::Settings(why) | PluginError::Failed(why) => Fault::Other(tidy(&why)),
         })
     }
 
@@ -439,9 +406,4 @@ impl Hook {
         drop(idle);
         drop(gone);
     }
-}
-
-/// What a plugin says, in one line and not too long: people read it, and it goes into the log.
-pub(crate) fn short(text: &str) -> String {
-    crate::log::tidy(text)
 }

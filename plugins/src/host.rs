@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     path::PathBuf,
     sync::Arc,
 };
@@ -22,17 +21,16 @@ use px0_core::{
     store::Plugins as Values,
 };
 use px0_render_wasm::{EngineSource, Extensions, Functions, host::Machine};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     LoadError, PluginSettings,
-    hook::{Hook, NotConfigured, Question, Refusal, Verdict, WitSample, short},
+    cell::NotConfigured,
+    hook::{Hook, Question, Refusal, Verdict, WitSample},
     kv::Kv,
     lending::{Lender, Lending},
-    load::{Context, Engine, Loaded, Slot, Source},
+    load::{Context, Engine, Loaded, Slot, Source, folders},
+    log::tidy,
     shipped::shipped,
     strikes::{BENCHED, Strikes},
 };
@@ -46,6 +44,9 @@ pub enum PluginsError {
     /// The settings make no sense; the text says which and why.
     #[error("plugins: {0}")]
     Settings(String),
+    /// The engine of versions that name none is not installed.
+    #[error("render.default_engine names {}, which is not installed", .0.as_str())]
+    DefaultEngine(EngineName),
     /// A plugin cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -120,7 +121,7 @@ impl Plugins {
         let machine =
             Machine::get().map_err(|error| PluginsError::Machine(format!("{error:#}")))?;
         let limits = settings.limits(output);
-        let kv = Some(Kv { store, runtime: Handle::current() });
+        let kv = Some(Kv::new(store));
         let context = Arc::new(Context { machine, limits, kv, cache_dir });
         let registry = ArcSwap::default();
         let gates = Gates { each: settings.concurrent_per_tenant, gates: Mutex::default() };
@@ -161,6 +162,13 @@ impl Plugins {
             let why = format!("{which} names {missing}, which is not installed");
             return Err(PluginsError::Settings(why));
         }
+        let default = &self.settings.default_engine;
+        let is_engine = |slot: &Arc<Slot>| {
+            slot.installed.kind == Kind::Engine && slot.installed.id.as_str() == default.as_str()
+        };
+        if default.as_str() != EngineName::DEFAULT && !slots.values().any(is_engine) {
+            return Err(PluginsError::DefaultEngine(default.clone()));
+        }
         let of = |kind: Kind| {
             let slots = slots.values().filter(move |slot| slot.installed.kind == kind);
             slots.cloned().collect()
@@ -180,17 +188,7 @@ impl Plugins {
         let told = |error: std::io::Error| {
             PluginsError::Settings(format!("path: {}: {error}", path.display()))
         };
-        let mut folders = Vec::new();
-        for entry in fs::read_dir(path).map_err(told)? {
-            let folder = entry.map_err(told)?.path();
-            let hidden =
-                folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            if folder.is_dir() && !hidden {
-                folders.push(folder);
-            }
-        }
-        folders.sort();
-        for folder in folders {
+        for folder in folders(path).map_err(told)? {
             sources.push((Source::installed(&folder)?, true));
         }
         Ok(sources)
@@ -255,11 +253,11 @@ impl Plugins {
                     plugin: slot.installed.id.clone(),
                     version: slot.installed.version.clone(),
                     code,
-                    reason: short(&reason),
+                    reason: tidy(&reason),
                 });
             }
             Ok(Verdict::Refuse(Refusal { code, .. })) => {
-                slot.failure(format!("it refused with `{}`, which is no code", short(&code)))
+                slot.failure(format!("it refused with `{}`, which is no code", tidy(&code)))
             }
             Ok(verdict) => return Ok(verdict),
             Err(failure) => failure,
@@ -418,7 +416,7 @@ impl Host for Plugins {
             Loaded::Hook(hook) => hook.clone().try_settings(org, settings, permit).await,
         };
         tried.map_err(|not| match not {
-            NotConfigured::Settings(why) => SettingsError::Settings(short(&why)),
+            NotConfigured::Settings(why) => SettingsError::Settings(tidy(&why)),
             NotConfigured::Fault(fault) => slot.failure(fault.to_string()).into(),
         })
     }

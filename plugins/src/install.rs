@@ -43,8 +43,10 @@ pub struct Added {
 
 /// A plugin, as it is installed.
 pub struct Listed {
-    /// What it says about itself.
-    pub manifest: Manifest,
+    /// Its id, or what its folder is called.
+    pub name: String,
+    /// What it says about itself, if that can be read.
+    pub manifest: Option<Manifest>,
     /// Whether it comes with px0.
     pub shipped: bool,
     /// Why it cannot be loaded, if it cannot.
@@ -145,36 +147,44 @@ pub(crate) fn built(from: &Path) -> Result<Source, InstallError> {
 /// # Errors
 /// The folder cannot be read.
 pub fn list(settings: &PluginSettings) -> Result<Vec<Listed>, InstallError> {
+    let named = |manifest: &Manifest| manifest.id.as_str().to_owned();
     let shipped = shipped()?.into_iter().map(|source| Listed {
-        manifest: source.manifest,
+        name: named(&source.manifest),
+        manifest: Some(source.manifest),
         shipped: true,
         problem: None,
     });
     let mut all: Vec<_> = shipped.collect();
     if settings.path.is_some() {
         let path = folder(settings)?;
-        for entry in fs::read_dir(path).map_err(failed(path))? {
-            let folder = entry.map_err(failed(path))?.path();
-            if let Ok(manifest) = Manifest::read(&folder) {
-                let problem = Source::installed(&folder).err().map(|error| error.why);
-                all.push(Listed { manifest, shipped: false, problem });
-            }
+        for folder in load::folders(path).map_err(failed(path))? {
+            let manifest = Manifest::read(&folder).ok();
+            let called = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = manifest.as_ref().map_or_else(called, named);
+            let problem = Source::installed(&folder).err().map(|error| error.why);
+            all.push(Listed { name, manifest, shipped: false, problem });
         }
     }
-    all.sort_by(|a, b| a.manifest.id.cmp(&b.manifest.id));
+    all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
 }
 
-/// Removes a plugin; answers with its version. A running px0 goes on with it until it gets SIGHUP.
+/// Removes a plugin, whatever is wrong with it; answers with its version, if it says which. A running px0 goes on with it until it
+/// gets SIGHUP.
 ///
 /// # Errors
 /// It is not there, or cannot be removed.
-pub fn remove(id: &PluginId, settings: &PluginSettings) -> Result<Version, InstallError> {
+pub fn remove(id: &PluginId, settings: &PluginSettings) -> Result<Option<Version>, InstallError> {
     let target = folder(settings)?.join(id.as_str());
-    let manifest = Manifest::read(&target)
-        .map_err(|_| InstallError(format!("{id} is not in {}", target.display())))?;
+    if !target.is_dir() {
+        return Err(InstallError(format!(
+            "{id} is not in {}",
+            target.parent().unwrap_or(&target).display()
+        )));
+    }
+    let version = Manifest::read(&target).ok().map(|manifest| manifest.version);
     fs::remove_dir_all(&target).map_err(failed(&target))?;
-    Ok(manifest.version)
+    Ok(version)
 }
 
 fn folder(settings: &PluginSettings) -> Result<&Path, InstallError> {

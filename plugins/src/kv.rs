@@ -9,7 +9,7 @@ use px0_core::{
     store::{Actor, Plugins as Values, Refusal, Result as Stored, Stamp, StoreError},
 };
 use px0_render_wasm::host::charge;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Semaphore};
 use wasmtime::{
     Error, StoreContextMut,
     component::{ComponentType, Linker, Lower},
@@ -23,11 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often one call may read or keep a value.
 pub(crate) const VALUES: u32 = 64;
 
+/// How many questions the store is asked at once, of all organizations together: the rest of its connections are for requests that
+/// no plugin makes.
+const AT_ONCE: usize = 4;
+
 /// Where values are kept, and what runs that.
 #[derive(Clone)]
 pub(crate) struct Kv {
-    pub(crate) store: Arc<dyn Values>,
-    pub(crate) runtime: Handle,
+    store: Arc<dyn Values>,
+    runtime: Handle,
+    turns: Arc<Semaphore>,
 }
 
 /// `kv-error` of the interface.
@@ -45,12 +50,24 @@ enum KvError {
 }
 
 impl Kv {
+    /// Values in `store`, which is asked by tasks of the runtime that this is called in.
+    pub(crate) fn new(store: Arc<dyn Values>) -> Self {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Self { store, runtime: Handle::current(), turns }
+    }
+
     /// What the store says. It is asked in a task of the server's own: a hook may run where no timers and sockets are served.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl Future<Output = Stored<T>> + Send + 'static,
     ) -> Result<T, KvError> {
-        let asked = async { tokio::time::timeout(PATIENCE, question).await };
+        let turns = self.turns.clone();
+        let asked = async move {
+            // Nobody closes it.
+            let _turn = turns.acquire_owned().await;
+            question.await
+        };
+        let asked = async { tokio::time::timeout(PATIENCE, asked).await };
         match self.runtime.spawn(asked).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(StoreError::Refused(Refusal::PluginValuesFull)))) => Err(KvError::Full),
@@ -101,7 +118,7 @@ pub(crate) fn link(linker: &mut Linker<State>, api: Api) -> Result<(), Error> {
     let mut kv = linker.instance(&api.interface("kv"))?;
     kv.func_wrap_async("get", |mut store: StoreContextMut<'_, State>, (key,): (String,)| {
         Box::new(async move {
-            charge(&mut store, key.len() as u64).await?;
+            charge(&mut store, key.len(), 0).await?;
             let own = Own::of(store.data_mut());
             Ok((Own::get(own, key).await,))
         })
@@ -110,7 +127,7 @@ pub(crate) fn link(linker: &mut Linker<State>, api: Api) -> Result<(), Error> {
         "set",
         |mut store: StoreContextMut<'_, State>, (key, value): (String, Vec<u8>)| {
             Box::new(async move {
-                charge(&mut store, (key.len() + value.len()) as u64).await?;
+                charge(&mut store, key.len() + value.len(), 0).await?;
                 let own = Own::of(store.data_mut());
                 Ok((Own::set(own, key, Some(value)).await,))
             })
@@ -118,7 +135,7 @@ pub(crate) fn link(linker: &mut Linker<State>, api: Api) -> Result<(), Error> {
     )?;
     kv.func_wrap_async("delete", |mut store: StoreContextMut<'_, State>, (key,): (String,)| {
         Box::new(async move {
-            charge(&mut store, key.len() as u64).await?;
+            charge(&mut store, key.len(), 0).await?;
             let own = Own::of(store.data_mut());
             Ok((Own::set(own, key, None).await,))
         })

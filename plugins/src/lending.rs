@@ -9,9 +9,8 @@ use px0_core::{ids::OrgId, json::JsonText, plugin::PluginId};
 use px0_render_wasm::{Answer, Called, Calling, Calls, Function, Functions};
 
 use crate::{
-    cell::Fault,
+    cell::{Fault, NotConfigured},
     filters::{Filters, Instance},
-    hook::NotConfigured,
     strikes::{BENCHED, Strikes},
 };
 
@@ -85,7 +84,7 @@ struct Place {
 }
 
 impl Calls for Open {
-    fn call(&mut self, name: String, arguments: Vec<String>, fuel: u64) -> Calling<'_> {
+    fn call(&mut self, name: String, arguments: String, fuel: u64) -> Calling<'_> {
         Box::pin(async move {
             let Lending { lenders, functions, owners, .. } = &*self.lending;
             let found = functions.binary_search_by(|function| function.name.cmp(&name));
@@ -111,7 +110,7 @@ impl Lending {
         lender: &Lender,
         place: &mut Place,
         name: String,
-        arguments: Vec<String>,
+        arguments: String,
         fuel: u64,
     ) -> Called {
         let failed = |why: &dyn std::fmt::Display, fuel: u64| Called {
@@ -122,40 +121,47 @@ impl Lending {
             return failed(&BENCHED, 0);
         }
         let mut started = 0;
-        let mut instance = match place.instance.take() {
+        let instance = match &mut place.instance {
             Some(instance) => instance,
-            None => match lender.filters.configured(self.org, lender.settings.as_ref()).await {
-                Ok(instance) => {
-                    // Its first start is free, or a plugin with large tables could lend nothing to small templates. What makes it
-                    // start again pays for it.
-                    if std::mem::replace(&mut place.started, true) {
-                        started = instance.started();
+            None => {
+                let configured = lender.filters.configured(self.org, lender.settings.as_ref());
+                // Rare, and by far the larger part of this future.
+                match Box::pin(configured).await {
+                    Ok(instance) => {
+                        // Its first start is free, or a plugin with large tables could lend nothing to small templates. What makes
+                        // it start again pays for it.
+                        if std::mem::replace(&mut place.started, true) {
+                            started = instance.started();
+                        }
+                        place.instance.insert(instance)
                     }
-                    instance
+                    Err(NotConfigured::Settings(why)) => return failed(&why, 0),
+                    Err(NotConfigured::Fault(Fault::Busy)) => return failed(&Fault::Busy, 0),
+                    Err(NotConfigured::Fault(fault)) => {
+                        self.strikes.failed(&lender.id, self.org, None);
+                        return failed(&fault, 0);
+                    }
                 }
-                Err(NotConfigured::Settings(why)) => return failed(&why, 0),
-                Err(NotConfigured::Fault(Fault::Busy)) => return failed(&Fault::Busy, 0),
-                Err(NotConfigured::Fault(fault)) => {
-                    self.strikes.failed(&lender.id, self.org, None);
-                    return failed(&fault, 0);
-                }
-            },
+            }
         };
         let Some(fuel) = fuel.checked_sub(started) else {
-            place.instance = Some(instance);
             return Called { answer: Answer::OutOfFuel, fuel };
         };
         match instance.call(name, arguments, fuel).await {
             Ok(Called { answer, fuel: taken }) => {
                 self.strikes.answered(&lender.id, self.org, None);
-                if instance.is_fit(lender.filters.limits()) {
-                    place.instance = Some(instance);
+                if !instance.is_fit(lender.filters.limits()) {
+                    place.instance = None;
                 }
                 Called { answer, fuel: taken + started }
             }
             // Whose fault it is cannot be told: it is the render's fuel.
-            Err((Fault::Fuel, _)) => Called { answer: Answer::OutOfFuel, fuel },
+            Err((Fault::Fuel, _)) => {
+                place.instance = None;
+                Called { answer: Answer::OutOfFuel, fuel }
+            }
             Err((fault, taken)) => {
+                place.instance = None;
                 tracing::warn!(plugin = lender.label, organization = %self.org, %fault, "a plugin failed");
                 self.strikes.failed(&lender.id, self.org, None);
                 failed(&fault, taken + started)

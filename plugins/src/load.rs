@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     fs,
     hash::{DefaultHasher, Hash, Hasher},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -90,6 +91,22 @@ impl Source {
         granted.hash(&mut hasher);
         hasher.finish()
     }
+}
+
+/// The folders of plugins in `path`, sorted. Hidden ones are none: they are of plugins that are being put there or taken away.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn folders(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") && entry.path().is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
 }
 
 /// Reads a component.

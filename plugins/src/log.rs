@@ -37,7 +37,7 @@ pub(crate) fn link(linker: &mut Linker<State>, api: Api) -> Result<(), Error> {
         "write",
         |mut store: StoreContextMut<'_, State>, (level, message): (Level, String)| {
             Box::new(async move {
-                charge(&mut store, message.len() as u64).await?;
+                charge(&mut store, message.len(), 0).await?;
                 store.data_mut().write(level, &message);
                 Ok(())
             })

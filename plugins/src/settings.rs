@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use px0_core::plugin::{Permission, PluginId};
+use px0_core::{
+    plugin::{Permission, PluginId},
+    render::EngineName,
+};
 use serde::{Deserialize, Deserializer};
 
 use crate::cell::Limits;
@@ -33,6 +36,9 @@ pub struct PluginSettings {
     pub pool_memory: usize,
     /// Calls of hooks that one organization may have under way at the same time; others of it wait. Each may hold up to `memory`.
     pub concurrent_per_tenant: usize,
+    /// What `render.default_engine` says: it must be there.
+    #[serde(skip)]
+    pub default_engine: EngineName,
 }
 
 /// Something that a plugin may use: `my-rule:kv`.
@@ -110,6 +116,7 @@ impl Default for PluginSettings {
             deadline_ms: 1000,
             pool_memory: 64 * 1024 * 1024,
             concurrent_per_tenant: 8,
+            default_engine: EngineName::default(),
         }
     }
 }

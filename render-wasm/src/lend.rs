@@ -16,7 +16,10 @@ use wasmtime::{
     component::{ComponentType, Linker, Lower},
 };
 
-use crate::{guard::Guard, meter::charge};
+use crate::{
+    guard::Guard,
+    meter::{charge, price},
+};
 
 /// What plugins add to the sandbox besides engines.
 pub trait Plugins: Send + Sync + 'static {
@@ -58,9 +61,9 @@ pub trait Functions: Send + Sync + 'static {
 
 /// The calls that one instance of an engine makes.
 pub trait Calls: Send + 'static {
-    /// Calls a function with arguments that are JSON, for at most so many instructions. It gives up control after each
+    /// Calls a function with arguments that are a JSON array, for at most so many instructions. It gives up control after each
     /// [`SLICE`](crate::host::SLICE) of them, and waits for nothing else.
-    fn call(&mut self, name: String, arguments: Vec<String>, fuel: u64) -> Calling<'_>;
+    fn call(&mut self, name: String, arguments: String, fuel: u64) -> Calling<'_>;
 
     /// Bytes of memory that the calls hold.
     fn memory(&self) -> usize;
@@ -142,7 +145,7 @@ pub(crate) fn linker(engine: &Engine, interface: &str) -> Result<Linker<Guard>, 
         .func_wrap("available", |store: StoreContextMut<'_, Guard>, ()| Ok((available(&store),)))?;
     functions.func_wrap_async(
         "call",
-        |store: StoreContextMut<'_, Guard>, (name, arguments): (String, Vec<String>)| {
+        |store: StoreContextMut<'_, Guard>, (name, arguments): (String, String)| {
             Box::new(async move { Ok((call(store, name, arguments).await?,)) })
         },
     )?;
@@ -162,11 +165,11 @@ fn available(store: &StoreContextMut<'_, Guard>) -> Vec<WitFunction> {
 async fn call(
     mut store: StoreContextMut<'_, Guard>,
     name: String,
-    arguments: Vec<String>,
+    arguments: String,
 ) -> Result<Result<String, WitCallError>, Error> {
-    let bytes = name.len() + arguments.iter().map(String::len).sum::<usize>();
-    charge(&mut store, bytes as u64).await?;
-    let fuel = store.get_fuel()?;
+    let bytes = name.len() + arguments.len();
+    // What it may take; it is paid for once it is known how much it took.
+    let fuel = store.get_fuel()?.checked_sub(price(bytes)).ok_or(Trap::OutOfFuel)?;
     let lent = store.data_mut().lent.as_mut();
     let Some(mut calls) = lent.and_then(|lent| lent.calls.take()) else {
         return Ok(Err(WitCallError::Unknown));
@@ -175,7 +178,7 @@ async fn call(
     if let Some(lent) = &mut store.data_mut().lent {
         lent.calls = Some(calls);
     }
-    charge(&mut store, taken).await?;
+    charge(&mut store, bytes, taken).await?;
     match answer {
         Answer::Value(json) => Ok(Ok(json)),
         Answer::Unknown => Ok(Err(WitCallError::Unknown)),

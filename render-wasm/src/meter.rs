@@ -33,16 +33,23 @@ impl Guarded for Guard {
     }
 }
 
-/// Takes the price of a call out of the fuel, and gives up control for each slice that was spent since that last happened.
+/// Instructions that it costs to call out with so many bytes.
+pub(crate) fn price(bytes: usize) -> u64 {
+    CALL.saturating_add(bytes as u64)
+}
+
+/// Takes what a call out with so many bytes costs out of the fuel, and what it `took` besides, and gives up control for each slice
+/// that was spent since that last happened.
 ///
 /// # Errors
 /// There is not so much left.
 pub async fn charge<T: Guarded>(
     store: &mut StoreContextMut<'_, T>,
-    price: u64,
+    bytes: usize,
+    took: u64,
 ) -> Result<(), Error> {
     let fuel = store.get_fuel()?;
-    let left = fuel.checked_sub(price.saturating_add(CALL)).ok_or(Trap::OutOfFuel)?;
+    let left = fuel.checked_sub(price(bytes).saturating_add(took)).ok_or(Trap::OutOfFuel)?;
     store.set_fuel(left)?;
     let meter = &mut store.data_mut().guard().meter;
     meter.spent += meter.left.map_or(0, |before| before.saturating_sub(left));

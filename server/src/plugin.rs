@@ -89,23 +89,21 @@ pub(crate) fn run(command: PluginCommand, config: Option<&Path>) -> Result<(), S
         }
         PluginCommand::List => {
             for listed in install::list(&settings()?.plugins).map_err(told)? {
-                let install::Listed { manifest, shipped, problem } = listed;
+                let install::Listed { name, manifest, shipped, problem } = listed;
                 let whence = if shipped { "comes with px0" } else { "installed" };
                 let state = problem.map(|why| format!("cannot be loaded: {why}"));
-                println!(
-                    "{:<20} {:<10} {:<8} {}",
-                    manifest.id.as_str(),
-                    manifest.version.to_string(),
-                    manifest.kind.as_str(),
-                    state.as_deref().unwrap_or(whence),
-                );
+                let state = state.as_deref().unwrap_or(whence);
+                let told = manifest.map(|said| (said.version.to_string(), said.kind.as_str()));
+                let (version, kind) = told.unwrap_or_else(|| ("?".to_owned(), "?"));
+                println!("{name:<20} {version:<10} {kind:<8} {state}");
             }
             Ok(())
         }
         PluginCommand::Remove { id } => {
             let id = parse(&id)?;
             let version = install::remove(&id, &settings()?.plugins).map_err(told)?;
-            println!("{id} {version} is removed");
+            let version = version.map(|version| format!(" {version}")).unwrap_or_default();
+            println!("{id}{version} is removed");
             Ok(())
         }
     }

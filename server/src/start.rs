@@ -119,11 +119,6 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     sandbox.extend(plugins.extensions());
     let renderer: Arc<dyn Renderer> = sandbox.clone();
     let engines = renderer.engines();
-    let default = &policy.default_engine;
-    if !engines.contains(default) {
-        let why = format!("render.default_engine names {default}, which is not installed");
-        return Err(StartError::Plugins(why));
-    }
     let mailer = mailer(&settings.email, policy.code_ttl).map_err(StartError::Mail)?;
     let px0 = Px0::new(store.clone(), renderer, plugins.clone(), mailer, policy).await;
     let px0 = px0.map_err(|error| StartError::Store(error.to_string()))?;
@@ -161,7 +156,9 @@ pub(crate) async fn open(settings: &Settings) -> Result<SharedStore, StartError>
 }
 
 async fn plugins(settings: &Settings, store: SharedStore) -> Result<Arc<Plugins>, StartError> {
-    let (plugins, output) = (settings.plugins.clone(), settings.render.output);
+    let mut plugins = settings.plugins.clone();
+    plugins.default_engine = settings.render.default_engine.clone();
+    let output = settings.render.output;
     let cache_dir = settings.render.cache_dir.clone().or_else(|| cache_dir(settings));
     let plugins = blocking(move || Plugins::new(plugins, store, cache_dir, output)).await?;
     plugins.map_err(|error| StartError::Plugins(error.to_string()))

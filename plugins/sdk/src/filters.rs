@@ -100,11 +100,8 @@ impl<T: Filters> wit::Guest for Exported<T> {
         T::declare().into_iter().map(types::Function::from).collect()
     }
 
-    fn call(name: String, arguments: Vec<String>) -> Result<String, types::CallError> {
-        let arguments: Vec<Value> = arguments
-            .iter()
-            .map(|json| serde_json::from_str(json))
-            .collect::<Result<_, _>>()
+    fn call(name: String, arguments: String) -> Result<String, types::CallError> {
+        let arguments: Vec<Value> = serde_json::from_str(&arguments)
             .map_err(|error| CallError::arguments(error.to_string()))?;
         instance::with(|plugin: Option<&T>| {
             let plugin = plugin.ok_or_else(|| CallError::failed("it was not configured"))?;
@@ -192,7 +189,7 @@ mod tests {
     crate::px0_plugin!(filters: Repeat);
 
     fn call(name: &str, arguments: &[&str]) -> Result<String, types::CallError> {
-        Exported::call(name.into(), arguments.iter().map(|json| json.to_string()).collect())
+        Exported::call(name.into(), format!("[{}]", arguments.join(",")))
     }
 
     #[test]

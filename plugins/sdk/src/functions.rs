@@ -63,7 +63,8 @@ mod lent {
     /// # Errors
     /// [`CallError::Unknown`] if it is not [`available`]; the others are the function's own.
     pub fn call(name: &str, arguments: &[Value]) -> Result<Value, CallError> {
-        let arguments: Vec<String> = arguments.iter().map(Value::to_string).collect();
+        let arguments = serde_json::to_string(arguments)
+            .map_err(|error| CallError::arguments(error.to_string()))?;
         let answer = functions::call(name, &arguments)?;
         serde_json::from_str(&answer).map_err(|error| {
             CallError::failed(format!("the answer of {name} is not JSON: {error}"))

@@ -67,8 +67,8 @@ impl Lender for Plugins {
         functions::available().into_iter().map(function).collect()
     }
 
-    fn call(&self, name: &str, arguments: Vec<String>) -> Result<String, String> {
-        functions::call(name, &arguments).map_err(|error| match error {
+    fn call(&self, name: &str, arguments: &str) -> Result<String, String> {
+        functions::call(name, arguments).map_err(|error| match error {
             CallError::Unknown => format!("there is no function `{name}`"),
             CallError::Arguments(why) | CallError::Failed(why) => format!("`{name}`: {why}"),
         })

@@ -32,11 +32,11 @@ pub trait Lender: Send + Sync + 'static {
     /// The functions. A name that the language has already is not lent.
     fn functions(&self) -> Vec<Function>;
 
-    /// Calls one with arguments, each JSON; the answer is JSON, too.
+    /// Calls one with arguments, a JSON array; the answer is JSON, too.
     ///
     /// # Errors
     /// One sentence for the author of the template.
-    fn call(&self, name: &str, arguments: Vec<String>) -> Result<String, String>;
+    fn call(&self, name: &str, arguments: &str) -> Result<String, String>;
 }
 
 /// Nobody lends anything.
@@ -47,7 +47,7 @@ impl Lender for NoLender {
         Vec::new()
     }
 
-    fn call(&self, name: &str, _: Vec<String>) -> Result<String, String> {
+    fn call(&self, name: &str, _: &str) -> Result<String, String> {
         Err(format!("there is no function `{name}`"))
     }
 }
@@ -65,7 +65,7 @@ pub(crate) struct Lent {
 /// A call that failed: of what, with what, and why.
 struct Call {
     name: &'static str,
-    arguments: Vec<String>,
+    arguments: String,
     why: String,
 }
 
@@ -108,13 +108,13 @@ impl Lent {
         }
     }
 
-    fn ask(&self, name: &'static str, arguments: Vec<String>) -> Result<String, String> {
+    fn ask(&self, name: &'static str, arguments: String) -> Result<String, String> {
         let Ok(mut failed) = self.failed.lock() else { return Err("it failed before".to_owned()) };
         if let Some(call) = failed.take_if(|call| call.name == name && call.arguments == arguments)
         {
             return Err(call.why);
         }
-        let asked = self.lender.call(name, arguments.clone());
+        let asked = self.lender.call(name, &arguments);
         if let Err(why) = &asked {
             *failed = Some(Call { name, arguments, why: why.clone() });
         }
@@ -139,8 +139,7 @@ impl Lent {
                 format!("`{name}` takes at most {max} arguments and got {count}"),
             ));
         }
-        let arguments: Vec<_> = args.iter().map(tojson::compact).collect::<Result<_, _>>()?;
-        let answer = self.ask(name, arguments).map_err(invalid)?;
+        let answer = self.ask(name, tojson::array(args)?).map_err(invalid)?;
         if let Some(text) = plain(&answer) {
             return Ok(Value::from(text));
         }

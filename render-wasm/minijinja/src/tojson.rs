@@ -39,11 +39,19 @@ pub(crate) fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Re
     Ok(Value::from(json.text))
 }
 
-/// The value in one line, for a lent function.
-pub(crate) fn compact(value: &Value) -> Result<String, Error> {
-    let room = value.as_str().map_or(32, str::len) + 2;
+/// The values as an array in one line, for a lent function.
+pub(crate) fn array(values: &[Value]) -> Result<String, Error> {
+    let room = |value: &Value| value.as_str().map_or(32, str::len) + 4;
+    let room = values.iter().map(room).sum::<usize>() + 2;
     let mut json = Json { text: String::with_capacity(room), indent: None, ascii: false, depth: 0 };
-    json.value(value)?;
+    json.text.push('[');
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            json.text.push(',');
+        }
+        json.value(value)?;
+    }
+    json.text.push(']');
     Ok(json.text)
 }
 

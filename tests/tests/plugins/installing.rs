@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use px0_core::plugin::{Host, PluginId};
+use px0_core::{
+    plugin::{Host, PluginId},
+    render::EngineName,
+};
 use px0_plugins::{PluginSettings, install};
 use px0_tests::plugin::{Wat, encode, install as put};
 use tempfile::TempDir;
@@ -137,6 +140,10 @@ async fn settings_name_what_is_there() {
             |settings| settings.grant = ["ghost:log".to_owned().try_into().unwrap()].into(),
             "grant names ghost, which is not installed",
         ),
+        (
+            |settings| settings.default_engine = EngineName::new("ghost"),
+            "render.default_engine names ghost, which is not installed",
+        ),
         (|settings| settings.path = Some("/nowhere".into()), "path: /nowhere: "),
         (|settings| settings.memory = 1, "memory must be at least 2 MiB"),
         (|settings| settings.fuel = 0, "fuel must be more than 0"),
@@ -192,11 +199,9 @@ async fn add_list_and_remove_do_what_they_say() {
     let listed = install::list(&settings).unwrap();
     let mine: Vec<_> = listed.iter().filter(|listed| !listed.shipped).collect();
     assert_eq!(mine.len(), 1);
-    assert_eq!(mine[0].manifest.version.to_string(), "1.1.0");
+    assert_eq!(mine[0].manifest.as_ref().unwrap().version.to_string(), "1.1.0");
     assert_eq!(mine[0].problem, None);
-    assert!(
-        listed.iter().any(|listed| listed.shipped && listed.manifest.id.as_str() == "gotemplate")
-    );
+    assert!(listed.iter().any(|listed| listed.shipped && listed.name == "gotemplate"));
     assert!(load(settings.clone()).is_ok());
     fs::write(added.folder.join("plugin.wasm"), b"\0asm changed").unwrap();
     let listed = install::list(&settings).unwrap();
@@ -206,8 +211,21 @@ async fn add_list_and_remove_do_what_they_say() {
             .any(|listed| listed.problem.as_ref().is_some_and(|why| why.contains("sha256")))
     );
     let id = PluginId::parse("mine").unwrap();
-    assert_eq!(install::remove(&id, &settings).unwrap().to_string(), "1.1.0");
+    assert_eq!(install::remove(&id, &settings).unwrap().unwrap().to_string(), "1.1.0");
     assert!(install::remove(&id, &settings).is_err());
+
+    let broken = plugins.path().join("broken");
+    for hidden_too in [&broken, &plugins.path().join(".broken.old")] {
+        fs::create_dir(hidden_too).unwrap();
+        fs::write(hidden_too.join("plugin.toml"), "id = ").unwrap();
+    }
+    let listed = install::list(&settings).unwrap();
+    let mine: Vec<_> = listed.iter().filter(|listed| !listed.shipped).collect();
+    assert_eq!((mine.len(), &*mine[0].name), (1, "broken"));
+    assert!(mine[0].problem.as_ref().unwrap().contains("plugin.toml"));
+    let id = PluginId::parse("broken").unwrap();
+    assert_eq!(install::remove(&id, &settings).unwrap(), None);
+    assert!(!broken.exists());
     fs::write(from.path().join("plugin.toml"), manifest.replace("\"mine\"", "\"gotemplate\""))
         .unwrap();
     let told = install::add(from.path(), &settings).map(drop).unwrap_err().to_string();

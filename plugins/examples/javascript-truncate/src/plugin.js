@@ -68,6 +68,6 @@ export const filters = {
     if (!Object.hasOwn(functions, name)) {
       throw { tag: 'unknown' };
     }
-    return JSON.stringify(functions[name].call(...args.map((json) => JSON.parse(json))));
+    return JSON.stringify(functions[name].call(...JSON.parse(args)));
   },
 };

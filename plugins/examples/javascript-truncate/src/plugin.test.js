@@ -4,7 +4,7 @@ import { beforeEach, test } from 'node:test';
 import { filters } from './plugin.js';
 
 const call = (name, ...args) =>
-  JSON.parse(filters.call(name, args.map((value) => JSON.stringify(value))));
+  JSON.parse(filters.call(name, JSON.stringify(args)));
 
 beforeEach(() => filters.configure('{}'));
 
