@@ -8,7 +8,7 @@ use px0_benches::subjects::{VARIABLES, sandbox, template};
 use px0_componentize::{Package, write};
 use px0_core::{
     Slug, Timestamp,
-    ids::{OrgId, VersionId},
+    ids::OrgId,
     lifecycle::Status,
     memory::MemoryStore,
     plugin::{Host, Kind, OnFailure, OrgPlugin, PluginId, Subject},
@@ -71,11 +71,8 @@ fn plugins(c: &mut Criterion) {
     let sandbox = sandbox(Isolation::Version);
     sandbox.extend(host.extensions());
     let (tenant, chat) = (tenant(), template());
-    let version = |engine: &str, source: &str| TemplateRef {
-        tenant: tenant.clone(),
-        version: VersionId::new(),
-        engine: EngineName::new(engine),
-        source: source.into(),
+    let version = |engine: &str, source: &str| {
+        TemplateRef::loose(tenant.clone(), EngineName::new(engine), source)
     };
     let (go, lent, own) = (
         version("gotemplate", GO),

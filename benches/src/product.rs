@@ -14,8 +14,7 @@ use crate::load::{Call, connect};
 
 /// A px0 with threads of its own.
 pub struct Product {
-    /// Where it listens.
-    pub addr: SocketAddr,
+    api: Api,
     running: Option<Running>,
     runtime: Runtime,
     folder: TempDir,
@@ -40,6 +39,7 @@ impl Product {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::from_parts(None, &[]).unwrap();
         settings.http.addr = "127.0.0.1:0".parse().unwrap();
+        settings.telemetry.addr = None;
         settings.store.backend = Backend::Sled;
         settings.store.sled.path = folder.path().join("data");
         settings.email.mode = EmailMode::AutoVerify;
@@ -48,7 +48,7 @@ impl Product {
         change(&mut settings);
         let runtime = Runtime::new().unwrap();
         let running = runtime.block_on(px0_server::start(settings)).unwrap();
-        Self { addr: running.addr, running: Some(running), runtime, folder }
+        Self { api: Api { addr: running.addr }, running: Some(running), runtime, folder }
     }
 
     /// Where it keeps its data.
@@ -61,6 +61,30 @@ impl Product {
         self.running.as_ref().unwrap().store()
     }
 
+    /// Runs something on its threads.
+    pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// The call that a service makes.
+    pub fn render(key: &str, slug: &str, variables: &str) -> Call {
+        Call {
+            method: hyper::Method::POST,
+            path: format!("/v1/prompts/{slug}/render"),
+            token: Some(key.to_owned()),
+            body: Bytes::from(format!(r#"{{"variables":{variables}}}"#)),
+        }
+    }
+}
+
+/// What people do with a px0, wherever it runs.
+#[derive(Clone, Copy)]
+pub struct Api {
+    /// Where it listens.
+    pub addr: SocketAddr,
+}
+
+impl Api {
     /// Registers somebody; answers what they have.
     ///
     /// # Panics
@@ -96,21 +120,6 @@ impl Product {
         }
     }
 
-    /// Runs something on its threads.
-    pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
-    }
-
-    /// The call that a service makes.
-    pub fn render(key: &str, slug: &str, variables: &str) -> Call {
-        Call {
-            method: hyper::Method::POST,
-            path: format!("/v1/prompts/{slug}/render"),
-            token: Some(key.to_owned()),
-            body: Bytes::from(format!(r#"{{"variables":{variables}}}"#)),
-        }
-    }
-
     async fn post(&self, token: Option<&str>, path: &str, body: &Value) -> Value {
         self.call(token, "POST", path, body).await
     }
@@ -129,6 +138,14 @@ impl Product {
         let text = String::from_utf8_lossy(&body);
         assert!(status.is_success(), "{method} {path}: {status} {text}");
         serde_json::from_slice(&body).unwrap_or(Value::Null)
+    }
+}
+
+impl std::ops::Deref for Product {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
     }
 }
 

@@ -1,10 +1,10 @@
 //! The four ways of rendering that are compared: natively and in the sandbox, with the template read before and read each time.
 
-use std::{hint::black_box, sync::Arc};
+use std::hint::black_box;
 
 use minijinja::{Environment, Value};
 use px0_core::{
-    ids::{OrgId, VersionId},
+    ids::OrgId,
     render::{EngineName, TemplateRef, Tenant},
 };
 use px0_render_wasm::{Isolation, RenderSettings, Sandbox};
@@ -50,10 +50,5 @@ pub fn sandbox(isolation: Isolation) -> Sandbox {
 
 /// The template as a version.
 pub fn template() -> TemplateRef {
-    TemplateRef {
-        tenant: Tenant::plain(OrgId::new()),
-        version: VersionId::new(),
-        engine: EngineName::default(),
-        source: Arc::from(TEMPLATE),
-    }
+    TemplateRef::loose(Tenant::plain(OrgId::new()), EngineName::default(), TEMPLATE)
 }

@@ -16,6 +16,7 @@ mod settings;
 pub use settings::{
     AuthSettings, Backend, EmailMode, EmailSettings, HttpSettings, LimitSettings, LogFormat,
     LogSettings, RateLimitSettings, Settings, SmtpSecurity, SmtpSettings, StoreSettings,
+    TelemetrySettings,
 };
 
 /// Every key with its default.

@@ -31,6 +31,8 @@ pub struct Settings {
     pub plugins: PluginSettings,
     /// The log.
     pub log: LogSettings,
+    /// Metrics.
+    pub telemetry: TelemetrySettings,
 }
 
 /// The server.
@@ -190,6 +192,25 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// What is in it, in the form of tracing's `EnvFilter`.
     pub filter: String,
+}
+
+/// Metrics. Where traces, metrics and logs are sent to is for the standard `OTEL_*` variables to say.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TelemetrySettings {
+    /// Where `/metrics` is served; none if it is not.
+    #[serde(deserialize_with = "address")]
+    pub addr: Option<SocketAddr>,
+    /// How many prompts are named in metrics.
+    pub prompt_labels: usize,
+}
+
+/// An address; empty is none.
+fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    let parsed = (!text.is_empty()).then(|| text.parse());
+    parsed.transpose().map_err(|_| {
+        serde::de::Error::custom("expected an address like `127.0.0.1:9464`, or nothing")
+    })
 }
 
 impl Settings {

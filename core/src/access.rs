@@ -97,6 +97,7 @@ macro_rules! operations {
 operations! {
     "Health" {
         HealthCheck = "healthCheck": Anyone, Nothing, Never;
+        Readiness = "readinessCheck": Anyone, Nothing, Never;
     }
     "Auth" {
         Register = "register": AnyoneOrPerson, Nothing, Never;
@@ -199,8 +200,8 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = Operation::ALL.iter().map(|op| op.id()).collect();
         assert_eq!(
             (Operation::ALL.len(), ids.len()),
-            (65, 65),
-            "the 62 of the contract, and three about plugins"
+            (66, 66),
+            "the 62 of the contract, three about plugins, and readiness"
         );
     }
 

@@ -50,6 +50,39 @@ pub struct Cache {
     resolved: Moka<Question, Noted<Resolved>>,
     plugins: Moka<OrgId, Noted<OrgPlugins>>,
     counters: Counters,
+    looks: [Looks; Kind::ALL.len()],
+}
+
+/// A kind of copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// API keys.
+    Keys,
+    /// Versions, as renders resolve them.
+    Versions,
+    /// What organizations decided about plugins.
+    Plugins,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Keys, Self::Versions, Self::Plugins];
+
+    /// What it is called in telemetry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Versions => "versions",
+            Self::Plugins => "plugins",
+        }
+    }
+}
+
+/// How often copies of one kind were looked for, since the start.
+#[derive(Debug, Default)]
+struct Looks {
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 /// A copy, with what the counters said before it was read.
@@ -164,13 +197,33 @@ impl Cache {
                 told_until: AtomicU64::new(0),
                 begun: Instant::now(),
             },
+            looks: Default::default(),
         })
+    }
+
+    /// Whether changes are told at present, so that copies may be used.
+    pub fn is_told(&self) -> bool {
+        self.counters.are_told()
+    }
+
+    /// How often a good copy of this kind was there, and how often not, since the start.
+    pub fn looks(&self, kind: Kind) -> (u64, u64) {
+        let Looks { hits, misses } = &self.looks[kind as usize];
+        (hits.load(Ordering::Relaxed), misses.load(Ordering::Relaxed))
+    }
+
+    /// The copy, if it is good; counts.
+    fn good<T>(&self, kind: Kind, noted: Option<Noted<T>>) -> Option<Arc<T>> {
+        let noted = noted.filter(|noted| self.counters.holds(&noted.note));
+        let Looks { hits, misses } = &self.looks[kind as usize];
+        let looks = if noted.is_some() { hits } else { misses };
+        looks.fetch_add(1, Ordering::Relaxed);
+        noted.map(|noted| noted.copy)
     }
 
     /// A copy of the key with this hash.
     pub fn key(&self, hash: &TokenHash) -> Option<Arc<ApiKey>> {
-        let noted = self.keys.get(hash)?;
-        self.counters.holds(&noted.note).then_some(noted.copy)
+        self.good(Kind::Keys, self.keys.get(hash))
     }
 
     /// To be called before a key is read. Which organization it is of is not known then, so what is noted is how often
@@ -191,8 +244,7 @@ impl Cache {
 
     /// A copy of what was resolved.
     pub fn resolved(&self, question: &Question) -> Option<Arc<Resolved>> {
-        let noted = self.resolved.get(question)?;
-        self.counters.holds(&noted.note).then_some(noted.copy)
+        self.good(Kind::Versions, self.resolved.get(question))
     }
 
     /// To be called before the store is asked, with the organizations that the reach is in.
@@ -207,8 +259,7 @@ impl Cache {
 
     /// A copy of what an organization decided about plugins.
     pub fn org_plugins(&self, org: OrgId) -> Option<Arc<OrgPlugins>> {
-        let noted = self.plugins.get(&org)?;
-        self.counters.holds(&noted.note).then_some(noted.copy)
+        self.good(Kind::Plugins, self.plugins.get(&org))
     }
 
     /// To be called before the store is asked what an organization decided about plugins.
@@ -275,9 +326,12 @@ mod tests {
             cache.keep_org_plugins(note, org, Arc::default());
         };
         assert_eq!(cache.org_plugins(org), None);
+        assert_eq!(cache.looks(Kind::Plugins), (0, 1));
         keep();
         cache.changed(&[Change::Keys(org), Change::Prompts(org)]);
         assert!(cache.org_plugins(org).is_some() && cache.org_plugins(other).is_none());
+        assert_eq!(cache.looks(Kind::Plugins), (1, 2));
+        assert_eq!(cache.looks(Kind::Keys), (0, 0));
         for change in [Change::Plugins(org), Change::All] {
             keep();
             cache.changed(&[change]);

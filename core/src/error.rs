@@ -156,6 +156,7 @@ codes! {
     }
     Unavailable {
         Unavailable = "unavailable": "The store does not answer, or the server is too busy; try again.",
+        NotReady = "not_ready": "px0 is starting, or lacks something that it needs; `details.checks` says what.",
     }
 }
 

@@ -37,6 +37,9 @@ pub mod user;
 pub mod version;
 pub mod workflows;
 
+/// The target of the spans that traces are made of. They are made only within a request that is traced, and no log has them.
+pub const SPANS: &str = "px0::span";
+
 pub use clock::Timestamp;
 pub use email::Email;
 pub use error::{Code, Error};

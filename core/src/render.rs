@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{OrgId, VersionId},
     plugin::{OrgPlugins, PluginFailure},
+    slug::Slug,
     version::Version,
 };
 
@@ -31,6 +32,11 @@ impl EngineName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name as text that is shared.
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
     }
 }
 
@@ -70,6 +76,8 @@ impl Tenant {
 pub struct TemplateRef {
     /// Whose template this is.
     pub tenant: Tenant,
+    /// What people know it by; none if it is no prompt's. It is for telemetry: nothing is decided by it.
+    pub title: Option<Title>,
     /// The version that the template belongs to.
     pub version: VersionId,
     /// The engine that understands it.
@@ -78,11 +86,26 @@ pub struct TemplateRef {
     pub source: Arc<str>,
 }
 
+/// What people know a template by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Title {
+    /// Its prompt.
+    pub prompt: Slug,
+    /// The number of its version.
+    pub number: u32,
+}
+
 impl TemplateRef {
+    /// A template that is no prompt's.
+    pub fn loose(tenant: Tenant, engine: EngineName, source: impl Into<Arc<str>>) -> Self {
+        Self { tenant, title: None, version: VersionId::new(), engine, source: source.into() }
+    }
+
     /// The template of a version.
-    pub fn of(tenant: &Tenant, version: &Version) -> Self {
+    pub fn of(tenant: &Tenant, prompt: &Slug, version: &Version) -> Self {
         Self {
             tenant: tenant.clone(),
+            title: Some(Title { prompt: prompt.clone(), number: version.number }),
             version: version.id,
             engine: version.body.engine.clone(),
             source: version.body.template.clone(),

@@ -154,6 +154,9 @@ impl State {
     }
 }
 
+/// `configure` of the interface.
+pub(crate) type Configure = TypedFunc<(String,), (Result<(), PluginError>,)>;
+
 /// Hands `settings` to a new instance.
 ///
 /// # Errors
@@ -164,7 +167,6 @@ pub(crate) async fn configure(
     configure: &ComponentExportIndex,
     settings: Option<&JsonText>,
 ) -> Result<(), NotConfigured> {
-    type Configure = TypedFunc<(String,), (Result<(), PluginError>,)>;
     let configure: Configure =
         instance.get_typed_func(&mut *store, configure).map_err(|error| Fault::other(&error))?;
     let text = settings.map_or("{}", JsonText::as_str).to_owned();

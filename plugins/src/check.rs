@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use px0_core::{
     Timestamp,
-    ids::{OrgId, VersionId},
+    ids::OrgId,
     json::JsonText,
     lifecycle::Status,
     plugin::{
@@ -200,8 +200,7 @@ impl Bench<'_> {
         if let Err(error) = checked.map_err(|error| error.to_string())? {
             return given(sample, Err(format!("invalid template: {error}")));
         }
-        let version = VersionId::new();
-        let template = TemplateRef { tenant, version, engine, source: source.into() };
+        let template = TemplateRef::loose(tenant, engine, source);
         match self.sandbox.render(&template, variables).await {
             Err(error @ (RenderError::Plugin(_) | RenderError::Internal(_))) => {
                 Err(error.to_string())

@@ -103,9 +103,14 @@ impl Filters {
 
     async fn ask_functions(&self) -> Result<Vec<WitFunction>, Fault> {
         let (mut store, instance, _place) = self.instantiate(OrgId::new()).await?;
+        let other = |error: Error| Fault::other(&error);
         let declare = instance
             .get_typed_func::<(), (Vec<WitFunction>,)>(&mut store, &self.declare)
-            .map_err(|error| Fault::other(&error))?;
+            .map_err(other)?;
+        // That the others are what they should be is to be known now, and not when one is called.
+        let _: cell::Configure =
+            instance.get_typed_func(&mut store, self.configure).map_err(other)?;
+        let _: Call = instance.get_typed_func(&mut store, self.call).map_err(other)?;
         match declare.call_async(&mut store, ()).await {
             Ok((functions,)) => Ok(functions),
             Err(error) => Err(Fault::of(&error, &store.data().guard)),

@@ -190,13 +190,34 @@ struct Exports {
 /// An instance of one organization, configured.
 struct Instance {
     store: Store<State>,
-    before_render: TypedFunc<(WitSubject, String), Answer>,
-    after_render: TypedFunc<(WitSubject, String), Answer>,
-    before_promote: TypedFunc<Promotion, Answer>,
+    asked: Asked,
     settings: Option<JsonText>,
     calls: u32,
     /// Dropped after the store.
     _place: OwnedSemaphorePermit,
+}
+
+/// What an instance can be asked.
+struct Asked {
+    before_render: TypedFunc<(WitSubject, String), Answer>,
+    after_render: TypedFunc<(WitSubject, String), Answer>,
+    before_promote: TypedFunc<Promotion, Answer>,
+}
+
+impl Asked {
+    fn of(
+        instance: &wasmtime::component::Instance,
+        store: &mut Store<State>,
+        exports: &Exports,
+    ) -> Result<Self, Fault> {
+        let other = |error: Error| Fault::other(&error);
+        let Exports { before_render, after_render, before_promote, .. } = exports;
+        Ok(Self {
+            before_render: instance.get_typed_func(&mut *store, before_render).map_err(other)?,
+            after_render: instance.get_typed_func(&mut *store, after_render).map_err(other)?,
+            before_promote: instance.get_typed_func(&mut *store, before_promote).map_err(other)?,
+        })
+    }
 }
 
 impl Instance {
@@ -249,6 +270,13 @@ impl Hook {
         let (mut store, instance, _place) = self.instantiate(OrgId::new(), None).await?;
         let points = instance
             .get_typed_func::<(), (Vec<WitPoint>,)>(&mut store, &self.exports.points)
+            .map_err(|error| Fault::other(&error))?;
+        // That the others are what they should be is to be known now, and not when one is called.
+        Asked::of(&instance, &mut store, &self.exports)?;
+        let configure = &self.exports.configure;
+        instance
+            .get_typed_func::<_, _>(&mut store, configure)
+            .map(|_: cell::Configure| ())
             .map_err(|error| Fault::other(&error))?;
         match points.call_async(&mut store, ()).await {
             Ok((named,)) => {
@@ -307,19 +335,11 @@ impl Hook {
         org: OrgId,
         settings: Option<JsonText>,
     ) -> Result<Instance, NotConfigured> {
-        let other = |error: Error| Fault::other(&error);
         let (mut store, instance, place) = self.instantiate(org, self.kv.clone()).await?;
-        let Exports { configure, before_render, after_render, before_promote, .. } = &self.exports;
+        let configure = &self.exports.configure;
         cell::configure(&mut store, &instance, configure, settings.as_ref()).await?;
-        Ok(Instance {
-            before_render: instance.get_typed_func(&mut store, before_render).map_err(other)?,
-            after_render: instance.get_typed_func(&mut store, after_render).map_err(other)?,
-            before_promote: instance.get_typed_func(&mut store, before_promote).map_err(other)?,
-            store,
-            settings,
-            calls: 0,
-            _place: place,
-        })
+        let asked = Asked::of(&instance, &mut store, &self.exports)?;
+        Ok(Instance { asked, store, settings, calls: 0, _place: place })
     }
 
     /// Asks it, with the permit of the organization.
@@ -362,14 +382,14 @@ impl Hook {
         let store = &mut instance.store;
         let answer = match question {
             Question::BeforeRender(subject, variables) => {
-                instance.before_render.call_async(store, (subject, variables)).await
+                instance.asked.before_render.call_async(store, (subject, variables)).await
             }
             Question::AfterRender(subject, text) => {
-                instance.after_render.call_async(store, (subject, text)).await
+                instance.asked.after_render.call_async(store, (subject, text)).await
             }
             Question::BeforePromote(subject, to, template, samples) => {
                 let parameters = (subject, to.as_str().to_owned(), template, samples);
-                instance.before_promote.call_async(store, parameters).await
+                instance.asked.before_promote.call_async(store, parameters).await
             }
         };
         let (answer,) = answer.map_err(|error| Fault::of(&error, &instance.store.data().guard))?;

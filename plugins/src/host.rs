@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use px0_core::{
+    SPANS,
     ids::OrgId,
     json::JsonText,
     lifecycle::Status,
@@ -22,6 +23,7 @@ use px0_core::{
 };
 use px0_render_wasm::{EngineSource, Extensions, Functions, host::Machine};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use crate::{
     LoadError, PluginSettings,
@@ -121,7 +123,7 @@ impl Plugins {
         let machine =
             Machine::get().map_err(|error| PluginsError::Machine(format!("{error:#}")))?;
         let limits = settings.limits(output);
-        let kv = Some(Kv::new(store));
+        let kv = Some(Kv::new(store, settings.values_at_once));
         let context = Arc::new(Context { machine, limits, kv, cache_dir });
         let registry = ArcSwap::default();
         let gates = Gates { each: settings.concurrent_per_tenant, gates: Mutex::default() };
@@ -134,7 +136,7 @@ impl Plugins {
     /// is; what is under way ends as it began. Blocks, like [`Plugins::new`].
     ///
     /// # Errors
-    /// A plugin cannot be loaded.
+    /// A plugin cannot be loaded, or one that the settings name is gone.
     pub fn reload(&self) -> Result<(), PluginsError> {
         let before = self.registry.load();
         let mut slots = BTreeMap::<PluginId, Arc<Slot>>::new();
@@ -247,7 +249,15 @@ impl Plugins {
     ) -> Result<Verdict, HookError> {
         let decided = decision(&tenant.plugins, &slot.installed.id);
         let settings = decided.and_then(|decided| decided.settings.clone());
-        let failure = match self.answer(slot, tenant.org, settings, point, question).await {
+        let span = tracing::info_span!(
+            target: SPANS,
+            "hook",
+            "px0.plugin.id" = slot.installed.id.as_str(),
+            "px0.plugin.version" = slot.installed.version,
+            "px0.hook.point" = point.as_str(),
+        );
+        let answer = self.answer(slot, tenant.org, settings, point, question).instrument(span);
+        let failure = match answer.await {
             Ok(Verdict::Refuse(Refusal { code, reason })) if is_code(&code) => {
                 return Err(HookError::Refused {
                     plugin: slot.installed.id.clone(),

@@ -12,6 +12,7 @@ use semver::Version;
 use crate::{
     PluginSettings,
     load::{self, Context, LoadError, Source},
+    log::tidy,
     manifest::{COMPONENT, FILE, Manifest},
     shipped::shipped,
 };
@@ -160,12 +161,20 @@ pub fn list(settings: &PluginSettings) -> Result<Vec<Listed>, InstallError> {
         for folder in load::folders(path).map_err(failed(path))? {
             let manifest = Manifest::read(&folder).ok();
             let called = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let name = manifest.as_ref().map_or_else(called, named);
-            let problem = Source::installed(&folder).err().map(|error| error.why);
+            let name = tidy(&manifest.as_ref().map_or_else(called, named));
+            let problem = Source::installed(&folder).err().map(|error| tidy(&error.why));
             all.push(Listed { name, manifest, shipped: false, problem });
         }
     }
+    // Those that come with px0 are first.
     all.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut last = None;
+    for listed in &mut all {
+        if last.as_ref() == Some(&listed.name) && listed.problem.is_none() {
+            listed.problem = Some("its id is taken by another plugin".to_owned());
+        }
+        last = Some(listed.name.clone());
+    }
     Ok(all)
 }
 
@@ -175,16 +184,31 @@ pub fn list(settings: &PluginSettings) -> Result<Vec<Listed>, InstallError> {
 /// # Errors
 /// It is not there, or cannot be removed.
 pub fn remove(id: &PluginId, settings: &PluginSettings) -> Result<Option<Version>, InstallError> {
-    let target = folder(settings)?.join(id.as_str());
-    if !target.is_dir() {
-        return Err(InstallError(format!(
-            "{id} is not in {}",
-            target.parent().unwrap_or(&target).display()
-        )));
+    let path = folder(settings)?;
+    let mut found = Vec::new();
+    for folder in load::folders(path).map_err(failed(path))? {
+        match Manifest::read(&folder) {
+            Ok(manifest) if manifest.id == *id => found.push((folder, Some(manifest.version))),
+            Ok(_) => {}
+            // Whose plugin.toml is broken goes by the name of its folder. What has none is no plugin, and not ours to remove.
+            Err(_) if folder == path.join(id.as_str()) && folder.join(FILE).exists() => {
+                found.push((folder, None));
+            }
+            Err(_) => {}
+        }
     }
-    let version = Manifest::read(&target).ok().map(|manifest| manifest.version);
-    fs::remove_dir_all(&target).map_err(failed(&target))?;
-    Ok(version)
+    match found.as_slice() {
+        [] => Err(InstallError(format!("{id} is not in {}", path.display()))),
+        [(folder, version)] => {
+            fs::remove_dir_all(folder).map_err(failed(folder))?;
+            Ok(version.clone())
+        }
+        [(one, _), (other, _), ..] => Err(InstallError(format!(
+            "{id} is in {} and in {}: remove one of them yourself",
+            one.display(),
+            other.display()
+        ))),
+    }
 }
 
 fn folder(settings: &PluginSettings) -> Result<&Path, InstallError> {

@@ -23,10 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often one call may read or keep a value.
 pub(crate) const VALUES: u32 = 64;
 
-/// How many questions the store is asked at once, of all organizations together: the rest of its connections are for requests that
-/// no plugin makes.
-const AT_ONCE: usize = 4;
-
 /// Where values are kept, and what runs that.
 #[derive(Clone)]
 pub(crate) struct Kv {
@@ -50,9 +46,9 @@ enum KvError {
 }
 
 impl Kv {
-    /// Values in `store`, which is asked by tasks of the runtime that this is called in.
-    pub(crate) fn new(store: Arc<dyn Values>) -> Self {
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
+    /// Values in `store`, which is asked by tasks of the runtime that this is called in, at most so many at once.
+    pub(crate) fn new(store: Arc<dyn Values>, at_once: usize) -> Self {
+        let turns = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
         Self { store, runtime: Handle::current(), turns }
     }
 
@@ -61,13 +57,12 @@ impl Kv {
         &self,
         question: impl Future<Output = Stored<T>> + Send + 'static,
     ) -> Result<T, KvError> {
-        let turns = self.turns.clone();
+        // Waited for here, so that whoever is gone does not wait any more. Nobody closes it.
+        let turn = self.turns.clone().acquire_owned().await;
         let asked = async move {
-            // Nobody closes it.
-            let _turn = turns.acquire_owned().await;
-            question.await
+            let _turn = turn;
+            tokio::time::timeout(PATIENCE, question).await
         };
-        let asked = async { tokio::time::timeout(PATIENCE, asked).await };
         match self.runtime.spawn(asked).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(StoreError::Refused(Refusal::PluginValuesFull)))) => Err(KvError::Full),

@@ -81,6 +81,8 @@ struct Place {
     instance: Option<Instance>,
     /// Whether one has started here already.
     started: bool,
+    /// Why it does not take its settings, if it does not: they stay the same for as long as this is lent.
+    refused: Option<String>,
 }
 
 impl Calls for Open {
@@ -120,26 +122,35 @@ impl Lending {
         if self.strikes.is_benched(&lender.id, self.org, None) {
             return failed(&BENCHED, 0);
         }
+        if let Some(why) = &place.refused {
+            return failed(why, 0);
+        }
         let mut started = 0;
         let instance = match &mut place.instance {
             Some(instance) => instance,
             None => {
+                // The first start is free, or a plugin with large tables could lend nothing to small templates. What makes it
+                // start again pays for it, whether it starts or not.
+                let again = std::mem::replace(&mut place.started, true);
                 let configured = lender.filters.configured(self.org, lender.settings.as_ref());
                 // Rare, and by far the larger part of this future.
                 match Box::pin(configured).await {
                     Ok(instance) => {
-                        // Its first start is free, or a plugin with large tables could lend nothing to small templates. What makes
-                        // it start again pays for it.
-                        if std::mem::replace(&mut place.started, true) {
+                        if again {
                             started = instance.started();
                         }
                         place.instance.insert(instance)
                     }
-                    Err(NotConfigured::Settings(why)) => return failed(&why, 0),
+                    Err(NotConfigured::Settings(why)) => {
+                        let called = failed(&why, 0);
+                        place.refused = Some(why);
+                        return called;
+                    }
                     Err(NotConfigured::Fault(Fault::Busy)) => return failed(&Fault::Busy, 0),
                     Err(NotConfigured::Fault(fault)) => {
                         self.strikes.failed(&lender.id, self.org, None);
-                        return failed(&fault, 0);
+                        let most = lender.filters.limits().start_fuel;
+                        return failed(&fault, if again { most.min(fuel) } else { 0 });
                     }
                 }
             }

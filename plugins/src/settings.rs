@@ -36,6 +36,10 @@ pub struct PluginSettings {
     pub pool_memory: usize,
     /// Calls of hooks that one organization may have under way at the same time; others of it wait. Each may hold up to `memory`.
     pub concurrent_per_tenant: usize,
+    /// How many values of hooks the store is asked for at once, of all organizations together: a store with few connections needs the
+    /// rest of them for requests that no plugin makes.
+    #[serde(skip)]
+    pub values_at_once: usize,
     /// What `render.default_engine` says: it must be there.
     #[serde(skip)]
     pub default_engine: EngineName,
@@ -116,6 +120,7 @@ impl Default for PluginSettings {
             deadline_ms: 1000,
             pool_memory: 64 * 1024 * 1024,
             concurrent_per_tenant: 8,
+            values_at_once: usize::MAX,
             default_engine: EngineName::default(),
         }
     }

@@ -30,6 +30,11 @@ impl<T: Send + Sync + 'static> Background<T> {
         Ok(Self(receiver))
     }
 
+    /// Whether the value is made.
+    pub fn is_made(&self) -> bool {
+        matches!(&*self.0.borrow(), Some(Ok(_)))
+    }
+
     /// The value, as soon as it is made.
     ///
     /// # Errors

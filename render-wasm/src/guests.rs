@@ -29,6 +29,7 @@ use crate::{
     engine::Machine,
     lane::Lane,
     lend::{Functions, Plugins},
+    observe::Used,
     pool::{Pool, World},
     schema::{self, SchemaEngine},
     stop::{Stop, TOO_DEEP},
@@ -184,6 +185,11 @@ impl Guests {
         }
     }
 
+    /// Whether the schema checker is made; the others are from the beginning.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.schema.is_made()
+    }
+
     /// Whether renders of `version` are long ones.
     pub(crate) fn is_long(&self, version: VersionId) -> bool {
         self.long.lock().contains_key(&version)
@@ -254,7 +260,7 @@ impl Guests {
         lane: Lane,
         template: &TemplateRef,
         variables: &str,
-    ) -> Result<String, NoAnswer<RenderError>> {
+    ) -> Result<Done, NoAnswer<RenderError>> {
         let variables = document(variables).map_err(NoAnswer::Failed)?;
         let (tenant, engine) = (&template.tenant, &template.engine);
         let ready = self.ready(tenant, engine).await.map_err(|not| {
@@ -264,10 +270,10 @@ impl Guests {
             })
         })?;
         let world = ready.world();
-        let mut instance = self.instance(lane, template, &ready, world).await?;
+        let (mut instance, warm) = self.instance(lane, template, &ready, world).await?;
         let answer = match instance.render(variables, lane).await {
             Ok(text) => Ok(text),
-            Err(Failed::Answer(error)) => Err(NoAnswer::Failed(error)),
+            Err(Failed::Answer(error)) => Err(error),
             Err(Failed::Stopped(stop)) => {
                 match stop {
                     Stop::Long => self.was_long(template.version),
@@ -278,7 +284,8 @@ impl Guests {
         };
         ready.ended(engine, tenant.org, None);
         self.renders.fetch_add(1, Ordering::Relaxed);
-        self.fuel.fetch_add(instance.fuel_used(), Ordering::Relaxed);
+        let used = Used { fuel: instance.fuel_used(), warm };
+        self.fuel.fetch_add(used.fuel, Ordering::Relaxed);
         if lane == Lane::Long && instance.was_short() {
             self.was_short(template.version);
         }
@@ -286,7 +293,7 @@ impl Guests {
         if self.settings.isolation == Isolation::Version && self.machine.has_places() {
             self.pool.put(template, world, instance);
         }
-        answer
+        Ok(Done { answer, used })
     }
 
     /// Whether `schema` can be used.
@@ -320,18 +327,18 @@ impl Guests {
         Ok((checker, place))
     }
 
-    /// An instance that has `template`: a warm one, or a new one.
+    /// An instance that has `template`: a warm one, or a new one; and whether it is warm.
     async fn instance(
         &self,
         lane: Lane,
         template: &TemplateRef,
         ready: &Ready,
         world: World,
-    ) -> Result<TemplateInstance, NoAnswer<RenderError>> {
+    ) -> Result<(TemplateInstance, bool), NoAnswer<RenderError>> {
         if self.settings.isolation == Isolation::Version
             && let Some(instance) = self.pool.take(template, world)
         {
-            return Ok(instance);
+            return Ok((instance, true));
         }
         let internal = |error: Error| NoAnswer::Failed(RenderError::Internal(format!("{error:#}")));
         let place = self.place().await.map_err(internal)?;
@@ -345,7 +352,7 @@ impl Guests {
             Err(stop) => Err(stop),
         };
         match compiled {
-            Ok((instance, Ok(()))) => Ok(instance),
+            Ok((instance, Ok(()))) => Ok((instance, false)),
             Ok((_, Err(error))) => Err(NoAnswer::Failed(RenderError::Execution(error))),
             Err(stop) => {
                 if matches!(stop, Stop::Long) {
@@ -384,6 +391,14 @@ impl Guests {
         let functions = plugins.as_ref().and_then(|plugins| plugins.functions(tenant));
         Ok(Ready { engine, functions, plugins })
     }
+}
+
+/// A render that came to its end.
+pub(crate) struct Done {
+    /// What came out.
+    pub(crate) answer: Result<String, RenderError>,
+    /// What it took.
+    pub(crate) used: Used,
 }
 
 /// Why nothing can be rendered.

@@ -96,6 +96,16 @@ pub enum Answer {
     OutOfFuel,
 }
 
+impl Answer {
+    /// Bytes that go over with it.
+    fn len(&self) -> usize {
+        match self {
+            Self::Value(text) | Self::Arguments(text) | Self::Failed(text) => text.len(),
+            Self::Unknown | Self::OutOfFuel => 0,
+        }
+    }
+}
+
 /// What is lent to an instance.
 pub(crate) struct Lent {
     functions: Arc<dyn Functions>,
@@ -141,8 +151,15 @@ enum WitCallError {
 pub(crate) fn linker(engine: &Engine, interface: &str) -> Result<Linker<Guard>, Error> {
     let mut linker = Linker::new(engine);
     let mut functions = linker.instance(interface)?;
-    functions
-        .func_wrap("available", |store: StoreContextMut<'_, Guard>, ()| Ok((available(&store),)))?;
+    functions.func_wrap_async("available", |mut store: StoreContextMut<'_, Guard>, ()| {
+        Box::new(async move {
+            let available = available(&store);
+            // A list of nothing is copied, too: each takes as much as a short name.
+            let bytes = available.iter().map(|function| 32 + function.name.len()).sum();
+            charge(&mut store, bytes, 0).await?;
+            Ok((available,))
+        })
+    })?;
     functions.func_wrap_async(
         "call",
         |store: StoreContextMut<'_, Guard>, (name, arguments): (String, String)| {
@@ -171,14 +188,17 @@ async fn call(
     // What it may take; it is paid for once it is known how much it took.
     let fuel = store.get_fuel()?.checked_sub(price(bytes)).ok_or(Trap::OutOfFuel)?;
     let lent = store.data_mut().lent.as_mut();
-    let Some(mut calls) = lent.and_then(|lent| lent.calls.take()) else {
-        return Ok(Err(WitCallError::Unknown));
+    let Called { answer, fuel: taken } = match lent.and_then(|lent| lent.calls.take()) {
+        Some(mut calls) => {
+            let called = calls.call(name, arguments, fuel).await;
+            if let Some(lent) = &mut store.data_mut().lent {
+                lent.calls = Some(calls);
+            }
+            called
+        }
+        None => Called { answer: Answer::Unknown, fuel: 0 },
     };
-    let Called { answer, fuel: taken } = calls.call(name, arguments, fuel).await;
-    if let Some(lent) = &mut store.data_mut().lent {
-        lent.calls = Some(calls);
-    }
-    charge(&mut store, bytes, taken).await?;
+    charge(&mut store, bytes + answer.len(), taken).await?;
     match answer {
         Answer::Value(json) => Ok(Ok(json)),
         Answer::Unknown => Ok(Err(WitCallError::Unknown)),

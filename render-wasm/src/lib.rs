@@ -9,6 +9,7 @@
 //! - `pool` keeps instances warm, one version of one tenant's prompt each;
 //! - `lane` is where calls run, short and long ones apart, `turn` runs them in slices, `tenants` says how many at once, `guard`
 //!   watches over memory, `stop` tells why a call was ended;
+//! - an [`Observer`] is told of every render;
 //! - `engine` configures WebAssembly, `code` keeps compiled code between starts, `background` makes
 //!   what is not needed at once.
 
@@ -20,6 +21,7 @@ mod guests;
 mod lane;
 mod lend;
 mod meter;
+mod observe;
 mod pool;
 mod sandbox;
 mod schema;
@@ -32,6 +34,7 @@ mod turn;
 
 pub use guests::Extensions;
 pub use lend::{Answer, Called, Calling, Calls, Function, Functions, Plugins};
+pub use observe::{Observer, Rendering, Used, kind};
 pub use sandbox::{Sandbox, SandboxError};
 pub use settings::{Isolation, RenderSettings};
 pub use stats::{PoolStats, Stats};

@@ -52,7 +52,9 @@ pub async fn charge<T: Guarded>(
     let left = fuel.checked_sub(price(bytes).saturating_add(took)).ok_or(Trap::OutOfFuel)?;
     store.set_fuel(left)?;
     let meter = &mut store.data_mut().guard().meter;
-    meter.spent += meter.left.map_or(0, |before| before.saturating_sub(left));
+    let spent = meter.left.map_or(0, |before| before.saturating_sub(left));
+    // Of what the call took, it has given up control for each whole slice by itself.
+    meter.spent += spent.saturating_sub(took - took % SLICE);
     meter.left = Some(left);
     let slices = meter.spent / SLICE;
     meter.spent %= SLICE;

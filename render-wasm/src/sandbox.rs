@@ -1,9 +1,14 @@
 //! The sandbox: [`Renderer`] by WebAssembly.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use async_trait::async_trait;
 use px0_core::{
+    SPANS,
     ids::OrgId,
     render::{
         CheckError, EngineName, RenderError, Renderer, SchemaError, TemplateError, TemplateRef,
@@ -11,13 +16,15 @@ use px0_core::{
     },
 };
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+use tracing::{Instrument, Span, field::Empty};
 use wasmtime::Error;
 
 use crate::{
-    Extensions, RenderSettings, Stats,
+    Extensions, Observer, RenderSettings, Rendering, Stats,
     engine::Machine,
-    guests::{Guests, NoAnswer},
+    guests::{Done, Guests, NoAnswer},
     lane::Lane,
+    observe::kind,
     stop::IN_THE_WRONG_LANE,
     tenants::{Share, Tenants},
 };
@@ -47,6 +54,7 @@ pub struct Sandbox {
     guests: Arc<Guests>,
     machine: &'static Machine,
     tenants: Tenants,
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 impl Sandbox {
@@ -63,7 +71,22 @@ impl Sandbox {
         }
         let machine = Machine::get()?;
         let tenants = Tenants::new(settings.concurrent_per_tenant, settings.long_renders());
-        Ok(Self { guests: Arc::new(Guests::new(machine, settings)?), machine, tenants })
+        Ok(Self {
+            guests: Arc::new(Guests::new(machine, settings)?),
+            machine,
+            tenants,
+            observer: OnceLock::new(),
+        })
+    }
+
+    /// Tells `observer` of every render from now on. The first one is the only one.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.observer.set(observer);
+    }
+
+    /// Whether all that is built in is compiled, the schema checker included, which is made in the background.
+    pub fn is_ready(&self) -> bool {
+        self.guests.is_ready()
     }
 
     /// Takes what plugins add from now on. Renders that have begun keep what they began with.
@@ -82,11 +105,45 @@ impl Sandbox {
         let permit = share.calls.clone().acquire_owned().await.map_err(closed)?;
         Ok(Call { sandbox: self, share, permit })
     }
+
+    async fn run(&self, template: &TemplateRef, variables: &str) -> Result<Done, RenderError> {
+        let call = self.call(template.tenant.org).await.map_err(Broken)?;
+        // Reading is not paid for in fuel. Most take microseconds; a large one is a long call.
+        if variables.len() < LARGE && !self.guests.is_long(template.version) {
+            match self.guests.render(Lane::Short, template, variables).await {
+                Ok(done) => return Ok(done),
+                Err(NoAnswer::Failed(error)) => return Err(error),
+                Err(NoAnswer::Long) => {}
+            }
+        }
+        let (template, variables) = (template.clone(), variables.to_owned());
+        call.long(|guests| async move { guests.render(Lane::Long, &template, &variables).await })
+            .await
+    }
 }
 
 /// Nobody closes the semaphores.
 fn closed(error: AcquireError) -> String {
     error.to_string()
+}
+
+/// What a trace says of a render: nothing of the template, of its variables or of the text.
+fn span(template: &TemplateRef) -> Span {
+    let span = tracing::info_span!(
+        target: SPANS,
+        "sandbox",
+        "px0.prompt.slug" = Empty,
+        "px0.version.number" = Empty,
+        "px0.engine" = template.engine.as_str(),
+        "px0.render.fuel" = Empty,
+        "px0.render.start" = Empty,
+        "error.type" = Empty,
+    );
+    if let Some(title) = template.title.as_ref().filter(|_| !span.is_disabled()) {
+        span.record("px0.prompt.slug", title.prompt.as_str());
+        span.record("px0.version.number", title.number);
+    }
+    span
 }
 
 /// A call that its tenant may make.
@@ -171,18 +228,26 @@ impl Renderer for Sandbox {
     }
 
     async fn render(&self, template: &TemplateRef, variables: &str) -> Result<String, RenderError> {
-        let call = self.call(template.tenant.org).await.map_err(Broken)?;
-        // Reading is not paid for in fuel. Most take microseconds; a large one is a long call.
-        if variables.len() < LARGE && !self.guests.is_long(template.version) {
-            match self.guests.render(Lane::Short, template, variables).await {
-                Ok(text) => return Ok(text),
-                Err(NoAnswer::Failed(error)) => return Err(error),
-                Err(NoAnswer::Long) => {}
+        let begun = Instant::now();
+        let span = span(template);
+        let (answer, used) = match self.run(template, variables).instrument(span.clone()).await {
+            Ok(Done { answer, used }) => (answer, Some(used)),
+            Err(error) => (Err(error), None),
+        };
+        let error = answer.as_ref().err();
+        if !span.is_disabled() {
+            if let Some(used) = used {
+                span.record("px0.render.fuel", used.fuel);
+                span.record("px0.render.start", used.start());
+            }
+            if let Some(error) = error {
+                span.record("error.type", kind(error));
             }
         }
-        let (template, variables) = (template.clone(), variables.to_owned());
-        call.long(|guests| async move { guests.render(Lane::Long, &template, &variables).await })
-            .await
+        if let Some(observer) = self.observer.get() {
+            observer.rendered(&Rendering { template, took: begun.elapsed(), used, error });
+        }
+        answer
     }
 
     async fn check_schema(&self, tenant: OrgId, schema: &str) -> Result<(), SchemaError> {

@@ -4,8 +4,9 @@ use std::{ops::Deref, sync::Arc};
 
 use px0_config::HttpSettings;
 use px0_core::workflows::Px0;
+use px0_render_wasm::Sandbox;
 
-use crate::limiter::Limiter;
+use crate::{limiter::Limiter, telemetry::Telemetry};
 
 /// The product and what the HTTP layer itself needs. Cheap to clone; every handler has it as its state.
 #[derive(Clone)]
@@ -19,6 +20,10 @@ pub struct Parts {
     pub limiter: Limiter,
     /// The settings of the server itself.
     pub http: HttpSettings,
+    /// The sandbox, for what it tells of itself.
+    pub sandbox: Arc<Sandbox>,
+    /// Who is told what happens.
+    pub telemetry: Telemetry,
 }
 
 impl App {

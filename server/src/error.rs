@@ -99,7 +99,10 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     body.insert("code".into(), error.code.as_str().into());
     let mut details = error.details.clone();
     if matches!(error.code.class(), Class::Internal | Class::Unavailable) {
-        log(&error);
+        // Who asks whether px0 is ready asks again and again, and the store logs what is wrong with it.
+        if error.code != Code::NotReady {
+            log(&error);
+        }
         details.get_or_insert_with(|| json!({}))["request_id"] = request_id.into();
     }
     if let Some(details) = details {

@@ -7,6 +7,7 @@
 //! - `extract` turns requests into values that handlers can trust, in the order of checks of the contract;
 //! - `middleware` is what every request goes through;
 //! - [`maintain`] is what `px0 export`, `import` and `fsck` do; `control` is how they reach a running px0;
+//! - [`telemetry`] is what operators see of it;
 //! - [`answer`] writes rendered texts; `error` gives every failure its status and its body.
 
 pub mod answer;
@@ -23,10 +24,12 @@ pub mod router;
 mod routes;
 mod serve;
 pub mod start;
+pub mod telemetry;
 mod v1;
 
 pub use app::App;
-pub use start::{Running, StartError, start};
+pub use start::{Running, StartError, start, start_with};
+pub use telemetry::Telemetry;
 
 /// The HTTP status of a kind of failure, for the documentation.
 pub const fn status_of(class: px0_core::error::Class) -> u16 {

@@ -5,6 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use px0_config::Settings;
+use px0_server::Telemetry;
 
 use signal::{Signal, Signals};
 
@@ -118,25 +119,35 @@ fn maintain(
 
 fn serve(config: Option<PathBuf>) -> Result<(), String> {
     let settings = Settings::load(config.as_deref()).map_err(|error| error.to_string())?;
-    logging::start(&settings.log)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    runtime.block_on(async {
-        let mut signals = Signals::listen().map_err(|error| error.to_string())?;
-        let running = px0_server::start(settings).await.map_err(|error| error.to_string())?;
-        // Whoever started px0 may have stopped reading; that is no reason to stop serving.
-        let _ = writeln!(std::io::stdout(), "{}", running.summary());
-        loop {
-            match signals.next().await {
-                Signal::Stop => break,
-                Signal::Reload => match running.reload().await {
-                    Ok(()) => tracing::info!("plugins were looked at again"),
-                    Err(error) => {
-                        tracing::error!(%error, "plugins stay as they are");
-                    }
-                },
-            }
+    let telemetry = {
+        let _within = runtime.enter();
+        Telemetry::from_env().map_err(|error| error.to_string())?
+    };
+    // Until the very end: what is still to be written is written when it goes.
+    let _log = logging::start(&settings.log, &telemetry)?;
+    let served = runtime.block_on(serving(settings, telemetry.clone()));
+    telemetry.stop();
+    served
+}
+
+async fn serving(settings: Settings, telemetry: Telemetry) -> Result<(), String> {
+    let mut signals = Signals::listen().map_err(|error| error.to_string())?;
+    let running = px0_server::start_with(settings, telemetry).await;
+    let running = running.map_err(|error| error.to_string())?;
+    // Whoever started px0 may have stopped reading; that is no reason to stop serving.
+    let _ = writeln!(std::io::stdout(), "{}", running.summary());
+    loop {
+        match signals.next().await {
+            Signal::Stop => break,
+            Signal::Reload => match running.reload().await {
+                Ok(()) => tracing::info!("plugins were looked at again"),
+                Err(error) => {
+                    tracing::error!(%error, "plugins stay as they are");
+                }
+            },
         }
-        tracing::info!("stopping: no new connections, running requests may finish");
-        running.stop().await.map_err(|error| error.to_string())
-    })
+    }
+    tracing::info!("stopping: no new connections, running requests may finish");
+    running.stop().await.map_err(|error| error.to_string())
 }

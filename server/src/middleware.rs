@@ -11,6 +11,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use http_body::Body as _;
+use opentelemetry::{Context, trace::FutureExt};
 use px0_core::{Code, Error};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -19,25 +21,56 @@ use crate::{
     App,
     error::{ApiError, finish},
     extract::Route,
+    telemetry::{
+        metrics::{Answered, known_method},
+        trace::Trace,
+    },
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The outermost layer: gives the request an id, logs one line, and writes the body of a failure.
-pub(crate) async fn envelope(request: Request, next: Next) -> Response {
+/// The target of the line that is logged for each request: `px0::access=warn` in `log.filter` is without.
+const ACCESS: &str = "px0::access";
+
+/// The outermost layer: gives the request an id and its place in a trace, counts it, logs one line, and writes the body of a failure.
+pub(crate) async fn envelope(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", id = %id);
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let name = known_method(&method);
+    let request_bytes = request.body().size_hint().exact();
+    let active = app.telemetry.metrics().begin(name);
+    let trace = Trace::begin(app.telemetry.tracer(), request.headers(), &method);
+    let span = tracing::info_span!("request", request_id = %id, trace_id = %trace.id());
     async move {
-        let mut response = finish(next.run(request).await, &id);
+        let answered = next.run(request);
+        let context = trace.context();
+        let answered = match context.clone() {
+            Some(context) => answered.with_context(context).await,
+            None => answered.await,
+        };
+        let mut response = finish(answered, &id);
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         // The route, not the path: paths have people's slugs and ids in them.
-        let route = response.extensions().get::<Route>().map_or("-", |route| route.path);
-        let ms = started.elapsed().as_secs_f64() * 1e3;
-        tracing::debug!(%method, route, status = response.status().as_u16(), ms, "answered");
+        let route = response.extensions().get::<Route>().map(|route| route.path);
+        let (status, took) = (response.status().as_u16(), started.elapsed());
+        let response_bytes = response.body().size_hint().exact();
+        let method = name;
+        app.telemetry.metrics().answered(&Answered {
+            method,
+            route,
+            status,
+            took,
+            request_bytes,
+            response_bytes,
+        });
+        drop(active);
+        trace.end((method, &uri), route, status, response.headers_mut());
+        let (route, ms) = (route.unwrap_or("-"), took.as_secs_f64() * 1e3);
+        let _within = context.map(Context::attach);
+        tracing::info!(target: ACCESS, method, route, status, ms, "answered");
         response
     }
     .instrument(span)

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, Method, header},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
 };
 use px0_core::access::Operation as Op;
 use tower_http::{
@@ -39,6 +39,7 @@ pub fn router(app: App) -> Router {
             renders::version,
         )
         .add(Op::HealthCheck, GET, "/v1/health", health::check)
+        .add(Op::Readiness, GET, "/v1/health/ready", health::ready)
         // People: getting in, and their own affairs.
         .add(Op::Register, POST, "/v1/auth/register", auth::register)
         .add(Op::Login, POST, "/v1/auth/login", auth::login)
@@ -154,7 +155,7 @@ pub fn router(app: App) -> Router {
         Some(cors) => routed.layer(cors),
         None => routed,
     };
-    open.layer(from_fn(middleware::envelope)).with_state(app)
+    open.layer(from_fn_with_state(app.clone(), middleware::envelope)).with_state(app)
 }
 
 /// Browsers may call from the origins of the settings, and from nowhere else. No cookies: tokens are in a header.
@@ -165,7 +166,16 @@ fn cors(app: &App) -> Option<CorsLayer> {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
             .allow_methods([GET, POST, PUT, DELETE])
-            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-            .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("traceparent"),
+                HeaderName::from_static("tracestate"),
+            ])
+            .expose_headers([
+                HeaderName::from_static("x-request-id"),
+                HeaderName::from_static("traceresponse"),
+                header::RETRY_AFTER,
+            ])
     })
 }

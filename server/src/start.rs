@@ -15,17 +15,26 @@ use px0_render_wasm::Sandbox;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    App, app::Parts, control::Control, limiter::Limiter, mail::mailer, router::router, serve::serve,
+    App,
+    app::Parts,
+    control::Control,
+    limiter::Limiter,
+    mail::mailer,
+    router::router,
+    serve::serve,
+    telemetry::{Telemetry, metrics::Renders, scrape, store::Observed},
 };
 
 /// Why px0 did not start: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be had.
-    #[error("cannot listen on {addr} (http.addr): {source}")]
+    #[error("cannot listen on {addr} ({key}): {source}")]
     Listen {
         /// The address.
         addr: SocketAddr,
+        /// The setting that names it.
+        key: &'static str,
         /// Why not.
         source: std::io::Error,
     },
@@ -50,6 +59,8 @@ pub enum StartError {
 pub struct Running {
     /// Where it listens: what was asked for, with the port that the system chose when that was 0.
     pub addr: SocketAddr,
+    /// Where metrics are served, if they are.
+    pub metrics_addr: Option<SocketAddr>,
     store: SharedStore,
     engines: Vec<EngineName>,
     control: Option<Control>,
@@ -60,11 +71,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// The three lines that px0 prints when it is ready: where it listens, what it stores on, which engines it has.
+    /// The lines that px0 prints when it is ready: where it listens, what it stores on, which engines it has, where its metrics are.
     pub fn summary(&self) -> String {
         let engines: Vec<_> = self.engines.iter().map(EngineName::as_str).collect();
+        let metrics = self.metrics_addr.map_or_else(
+            || "metrics are not served".to_owned(),
+            |addr| format!("metrics on http://{addr}/metrics"),
+        );
         format!(
-            "px0 {} listens on http://{}\nstores on {}\nengines: {}",
+            "px0 {} listens on http://{}\nstores on {}\nengines: {}\n{metrics}",
             env!("CARGO_PKG_VERSION"),
             self.addr,
             self.store.summary(),
@@ -102,18 +117,30 @@ impl Running {
     }
 }
 
-/// Starts a server.
+/// Starts a server that tells nobody but those who read its metrics.
 ///
 /// # Errors
 /// What stands in the way, in a sentence for the operator.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
-    let addr = settings.http.addr;
-    let listener =
-        TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })?;
-    let addr = listener.local_addr().map_err(|source| StartError::Listen { addr, source })?;
+    let telemetry = Telemetry::local().map_err(|error| StartError::Internal(error.to_string()))?;
+    start_with(settings, telemetry).await
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// What stands in the way, in a sentence for the operator.
+pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Running, StartError> {
+    let (listener, addr) = listen("http.addr", settings.http.addr).await?;
+    let scraped = match settings.telemetry.addr {
+        Some(addr) => Some(listen("telemetry.addr", addr).await?),
+        None => None,
+    };
     // Both read files and use a core for a while: side by side, and on threads that may block.
-    let (store, sandbox) = tokio::join!(open(&settings), sandbox(&settings));
+    let (store, sandbox) = tokio::join!(observed(&settings, &telemetry), sandbox(&settings));
     let (store, sandbox) = (store?, sandbox?);
+    let metrics = telemetry.metrics().clone();
+    sandbox.observe(Renders::new(metrics, settings.telemetry.prompt_labels));
     let policy = settings.policy();
     let plugins = plugins(&settings, store.clone()).await?;
     sandbox.extend(plugins.extensions());
@@ -124,7 +151,15 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let px0 = px0.map_err(|error| StartError::Store(error.to_string()))?;
     let drain = Duration::from_millis(settings.http.drain_ms);
     let limiter = Limiter::new(&settings.rate_limit);
-    let app = App::new(Parts { px0, limiter, http: settings.http });
+    let parts = Parts {
+        px0,
+        limiter,
+        http: settings.http,
+        sandbox: sandbox.clone(),
+        telemetry: telemetry.clone(),
+    };
+    let app = App::new(parts);
+    telemetry.observe(&app, &sandbox);
     let control = match settings.store.backend {
         Backend::Sled => {
             let folder = &settings.store.sled.path;
@@ -136,18 +171,51 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         Backend::Memory | Backend::Postgres => None,
     };
     let (stop, stopped) = watch::channel(false);
+    let metrics_addr = scraped.as_ref().map(|(_, addr)| *addr);
+    if let Some((listener, _)) = scraped {
+        let metrics = scrape::router(telemetry);
+        tokio::spawn(serve(listener, metrics, stopped.clone(), Duration::ZERO));
+    }
     let served = tokio::spawn(serve(listener, router(app), stopped, drain));
-    Ok(Running { addr, store, engines, control, plugins, sandbox, stop, served })
+    Ok(Running { addr, metrics_addr, store, engines, control, plugins, sandbox, stop, served })
+}
+
+async fn listen(
+    key: &'static str,
+    addr: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { addr, key, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// The store that the settings name, whose operations are told of.
+async fn observed(settings: &Settings, telemetry: &Telemetry) -> Result<SharedStore, StartError> {
+    let metrics = telemetry.metrics().clone();
+    let (store, backend): (SharedStore, _) = match settings.store.backend {
+        Backend::Sled => {
+            let store = open_sled(settings).await?;
+            let metrics = metrics.clone();
+            store.on_commit(move |writes| metrics.committed(writes));
+            (Arc::new(store), "sled")
+        }
+        Backend::Memory => (open(settings).await?, "memory"),
+        Backend::Postgres => (open(settings).await?, "postgres"),
+    };
+    Ok(Observed::over(store, backend, metrics))
+}
+
+async fn open_sled(settings: &Settings) -> Result<SledStore, StartError> {
+    let sled = settings.store.sled.clone();
+    let store = blocking(move || SledStore::open(sled)).await?;
+    store.map_err(|error| StartError::Store(error.to_string()))
 }
 
 pub(crate) async fn open(settings: &Settings) -> Result<SharedStore, StartError> {
     match settings.store.backend {
         Backend::Memory => Ok(Arc::new(MemoryStore::new())),
-        Backend::Sled => {
-            let sled = settings.store.sled.clone();
-            let store = blocking(move || SledStore::open(sled)).await?;
-            Ok(Arc::new(store.map_err(|error| StartError::Store(error.to_string()))?))
-        }
+        Backend::Sled => Ok(Arc::new(open_sled(settings).await?)),
         Backend::Postgres => {
             let store = PgStore::open(settings.store.postgres.clone()).await;
             Ok(Arc::new(store.map_err(|error| StartError::Store(error.to_string()))?))
@@ -158,6 +226,9 @@ pub(crate) async fn open(settings: &Settings) -> Result<SharedStore, StartError>
 async fn plugins(settings: &Settings, store: SharedStore) -> Result<Arc<Plugins>, StartError> {
     let mut plugins = settings.plugins.clone();
     plugins.default_engine = settings.render.default_engine.clone();
+    if settings.store.backend == Backend::Postgres {
+        plugins.values_at_once = settings.store.postgres.max_connections.get() as usize / 2;
+    }
     let output = settings.render.output;
     let cache_dir = settings.render.cache_dir.clone().or_else(|| cache_dir(settings));
     let plugins = blocking(move || Plugins::new(plugins, store, cache_dir, output)).await?;

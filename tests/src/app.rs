@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::{Client, Home, postgres::Database};
+use crate::{Client, Home, client, postgres::Database};
 
 /// The password of everybody in these tests.
 pub const PASSWORD: &str = "Corr3ct-horse";
@@ -90,6 +90,7 @@ impl App {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut settings = Settings::from_parts(None, &[]).unwrap();
         settings.http.addr = "127.0.0.1:0".parse().unwrap();
+        settings.telemetry.addr = None;
         settings.store.backend = Backend::Memory;
         settings.store.sled.path = folder.path().join("data");
         settings.email.mode = EmailMode::File;
@@ -101,7 +102,7 @@ impl App {
         change(&mut settings);
         let running = px0_server::start(settings).await.unwrap();
         let base = format!("http://{}", running.addr);
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let http = client::http().timeout(Duration::from_secs(60)).build().unwrap();
         Self {
             base,
             folder,
@@ -130,6 +131,13 @@ impl App {
     /// The store that it runs on.
     pub fn store(&self) -> &SharedStore {
         self.running.as_ref().unwrap().store()
+    }
+
+    /// Waits until all that it needs is there.
+    pub async fn ready(&self) {
+        while self.anonymous().get("/v1/health/ready").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Takes the store away from under the server.

@@ -24,6 +24,12 @@ pub struct Answer {
     pub text: String,
 }
 
+/// What HTTP clients are built from. Nobody here speaks TLS, and they want to know by whom all the same.
+pub(crate) fn http() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 impl Client {
     pub(crate) fn new(http: reqwest::Client, base: String, token: Option<String>) -> Self {
         Self { http, base, token }
@@ -31,7 +37,7 @@ impl Client {
 
     /// Somebody without a token, at a server that a test started by itself.
     pub fn at(base: &str) -> Self {
-        Self::new(reqwest::Client::new(), base.to_owned(), None)
+        Self::new(http().build().unwrap(), base.to_owned(), None)
     }
 
     /// The token.

@@ -19,6 +19,7 @@ mod app;
 mod client;
 pub mod plugin;
 pub mod postgres;
+pub mod process;
 mod team;
 
 pub use app::{App, PASSWORD, compiled};

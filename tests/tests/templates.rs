@@ -8,12 +8,11 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use px0_core::{
     Code,
-    ids::{OrgId, VersionId},
+    ids::OrgId,
     render::{EngineName, RenderError, Renderer, TemplateError, TemplateRef, Tenant},
 };
 use px0_render_wasm::{RenderSettings, Sandbox};
@@ -77,8 +76,7 @@ async fn page(sandbox: &Sandbox, fixture: &Fixture) -> (String, bool) {
     if let Err(error) = sandbox.check(&tenant, &engine, template).await.unwrap() {
         return (located(Code::InvalidTemplate, "invalid template", &error), true);
     }
-    let source = Arc::from(template.as_str());
-    let template = TemplateRef { tenant, version: VersionId::new(), engine, source };
+    let template = TemplateRef::loose(tenant, engine, template.as_str());
     let answer = sandbox.render(&template, variables).await;
     let again = sandbox.render(&template, variables).await;
     assert_eq!(answer, again, "a second render says something else");

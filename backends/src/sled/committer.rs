@@ -51,7 +51,11 @@ pub(super) struct Gate {
     pause: Mutex<()>,
     failure: OnceLock<String>,
     watcher: OnceLock<Arc<dyn Watcher>>,
+    on_commit: OnceLock<OnCommit>,
 }
+
+/// Who is told how many commands were made durable together.
+pub(super) type OnCommit = Box<dyn Fn(usize) + Send + Sync>;
 
 struct Shared {
     opened: Arc<Opened>,
@@ -119,6 +123,11 @@ impl Gate {
         first
     }
 
+    /// Tells how many commands were made durable together, each time from now on; the first who asks is told.
+    pub(super) fn on_commit(&self, told: OnCommit) {
+        let _ = self.on_commit.set(told);
+    }
+
     fn tell(&self, changes: &BTreeSet<Change>) {
         if let Some(watcher) = self.watcher.get().filter(|_| !changes.is_empty()) {
             watcher.changed(&changes.iter().copied().collect::<Vec<_>>());
@@ -163,6 +172,7 @@ impl Committer {
             pause: Mutex::new(()),
             failure: OnceLock::new(),
             watcher: OnceLock::new(),
+            on_commit: OnceLock::new(),
         });
         let syncer = Syncer::start(opened.clone(), disk).context("starting the sync thread")?;
         let (commands, queue) = mpsc::channel(QUEUE);
@@ -244,6 +254,9 @@ impl Writer {
                 }
                 // Before anybody hears that it is done.
                 self.gate.tell(&changes);
+                if let Some(on_commit) = self.gate.on_commit.get() {
+                    on_commit(answers.len());
+                }
                 answers.into_iter().for_each(|answer| answer());
             }
         }));

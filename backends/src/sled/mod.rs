@@ -84,6 +84,12 @@ impl SledStore {
         Ok(Self { path: settings.path, gate, committer: Mutex::new(Some(committer)) })
     }
 
+    /// Calls `told` with how many writes were made durable together, each time from now on. The first one is the only one. It is called
+    /// by the thread that writes: it is to take no time.
+    pub fn on_commit(&self, told: impl Fn(usize) + Send + Sync + 'static) {
+        self.gate.on_commit(Box::new(told));
+    }
+
     /// Runs `command` as one atomic step and answers once it is durable.
     async fn write<T: Send + 'static>(
         &self,

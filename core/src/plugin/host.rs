@@ -75,6 +75,17 @@ pub enum Point {
     BeforePromote,
 }
 
+impl Point {
+    /// The name that the interface has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeRender => "before_render",
+            Self::AfterRender => "after_render",
+            Self::BeforePromote => "before_promote",
+        }
+    }
+}
+
 /// A plugin that is installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Installed {

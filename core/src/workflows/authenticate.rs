@@ -33,7 +33,6 @@ impl Px0 {
         Err(unauthorized())
     }
 
-    /// Notes the use of a key, at most once a minute, off the request path: a key that cannot be noted works.
     /// The key of this hash: the copy of it, if there is a good one.
     async fn key(&self, hash: &TokenHash) -> Result<ApiKey> {
         if let Some(copy) = self.cache.key(hash) {
@@ -47,6 +46,7 @@ impl Px0 {
         Ok(key)
     }
 
+    /// Notes the use of a key, at most once a minute, off the request path: a key that cannot be noted works.
     fn touch(&self, key: &ApiKey, now: Timestamp) {
         let stale = |last: Timestamp| last.plus(TOUCH_EVERY) <= now;
         if key.last_used_at.is_some_and(|last| !stale(last)) {

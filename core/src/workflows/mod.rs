@@ -81,6 +81,8 @@ impl Default for Policy {
 pub struct Px0 {
     pub(crate) store: SharedStore,
     pub(crate) cache: Arc<Cache>,
+    /// Whether the store tells of changes at all: where it does not, nothing is copied.
+    pub(crate) is_watched: bool,
     pub(crate) renderer: Arc<dyn Renderer>,
     pub(crate) plugins: Arc<dyn Host>,
     pub(crate) hasher: Hasher,
@@ -104,11 +106,12 @@ impl Px0 {
     ) -> Result<Self> {
         let code_key = store.code_key(CodeKey::new()?).await?;
         let cache = Cache::new(policy.cache_bytes);
-        store.watch(cache.clone());
+        let is_watched = store.watch(cache.clone());
         let post = post::Post::start(store.clone(), mailer, code_key, policy.code_ttl);
         Ok(Self {
             store,
             cache,
+            is_watched,
             renderer,
             plugins,
             hasher: Hasher::new()?,
@@ -122,6 +125,16 @@ impl Px0 {
     /// The store, for health checks and for closing it.
     pub fn store(&self) -> &SharedStore {
         &self.store
+    }
+
+    /// Whether what others change is heard of at present. Otherwise renders read the store each time.
+    pub fn hears_changes(&self) -> bool {
+        !self.is_watched || self.cache.is_told()
+    }
+
+    /// The copies of what renders read, for telemetry.
+    pub fn cache(&self) -> &Arc<Cache> {
+        &self.cache
     }
 
     /// The sandbox, for what the start-up log says of it.

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     cache::Resolved,
     error::{Code, Error, Result},
-    ids::{OrgId, PromptId},
+    ids::OrgId,
     json::JsonText,
     lifecycle::Step,
     page::Page,
@@ -13,6 +13,7 @@ use crate::{
         HookError, Host, Installed, Kind, MAX_SAMPLE_BYTES, MAX_SAMPLES, OnFailure, OrgPlugin,
         OrgPlugins, PluginFailure, PluginId, Point, Sample, SettingsError, Subject, decision,
     },
+    prompt::Prompt,
     render::{EngineName, SchemaError, TemplateRef, Tenant},
     store::Thing,
     tenancy::Org,
@@ -227,7 +228,7 @@ impl Px0 {
         // What cannot be promoted anyway is told so by the store, unless it can by then.
         let Ok(to) = version.status.after(Step::Promote) else { return Ok(true) };
         found.must_be_active()?;
-        let samples = self.samples(&tenant, found.prompt.id, version).await?;
+        let samples = self.samples(&tenant, &found.prompt, version).await?;
         let subject = Subject::of(&found.prompt.slug, version);
         let template = &version.body.template;
         self.plugins.before_promote(&tenant, &subject, to, template, &samples).await?;
@@ -238,12 +239,12 @@ impl Px0 {
     async fn samples(
         &self,
         tenant: &Tenant,
-        prompt: PromptId,
+        prompt: &Prompt,
         version: &Version,
     ) -> Result<Vec<Sample>> {
         let page = Page { limit: MAX_SAMPLES, after: None };
-        let payloads = self.store.payloads(prompt, page).await?;
-        let template = TemplateRef::of(tenant, version);
+        let payloads = self.store.payloads(prompt.id, page).await?;
+        let template = TemplateRef::of(tenant, &prompt.slug, version);
         let (mut samples, mut bytes) = (Vec::new(), 0);
         for payload in payloads.items {
             if bytes > MAX_SAMPLE_BYTES {

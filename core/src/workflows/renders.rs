@@ -37,7 +37,7 @@ impl Px0 {
                 .await
                 .map_err(broken_schema)?;
         }
-        let template = TemplateRef::of(&tenant, version);
+        let template = TemplateRef::of(&tenant, &found.prompt.slug, version);
         let text = self.renderer.render(&template, variables).await.map_err(failed)?;
         let text = self.after_render(&tenant, resolved, text).await?;
         Ok(Rendered { text })

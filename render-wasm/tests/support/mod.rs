@@ -3,11 +3,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
 };
 
 use px0_core::{
-    ids::{OrgId, VersionId},
+    ids::OrgId,
     render::{EngineName, RenderError, Renderer, TemplateError, TemplateRef, Tenant},
 };
 use px0_render_wasm::{RenderSettings, Sandbox};
@@ -47,12 +47,7 @@ pub(crate) fn sandbox_with(change: impl FnOnce(&mut RenderSettings)) -> Sandbox 
 
 /// A new version of a new tenant with the template `source`.
 pub(crate) fn template(source: &str) -> TemplateRef {
-    TemplateRef {
-        tenant: Tenant::plain(OrgId::new()),
-        version: VersionId::new(),
-        engine: EngineName::default(),
-        source: Arc::from(source),
-    }
+    TemplateRef::loose(Tenant::plain(OrgId::new()), EngineName::default(), source)
 }
 
 /// Renders `source` once.

@@ -5,10 +5,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use px0_core::{
-    Error,
+    Error, SPANS,
     access::{Callers, Operation},
     caller::{Caller, unauthorized},
 };
+
+use tracing::Instrument;
 
 use super::{body, query::Params};
 use crate::{App, error::ApiError};
@@ -69,7 +71,11 @@ async fn enter(app: &App, operation: Operation, request: Request) -> Result<Requ
 async fn who(app: &App, operation: Operation, headers: &HeaderMap) -> Result<Caller, Error> {
     let caller = match (operation.rule().callers, headers.get(header::AUTHORIZATION)) {
         (Callers::Anyone, _) | (_, None) => Caller::Anonymous,
-        (_, Some(_)) => app.px0.authenticate(bearer(headers).ok_or_else(unauthorized)?).await?,
+        (_, Some(_)) => {
+            let span = tracing::info_span!(target: SPANS, "auth");
+            let token = bearer(headers).ok_or_else(unauthorized)?;
+            app.px0.authenticate(token).instrument(span).await?
+        }
     };
     caller.may_call(operation)?;
     Ok(caller)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use px0_core::{
-    TagName,
+    SPANS, TagName,
     access::Operation,
     cache::Resolved,
     caller::Caller,
@@ -14,9 +14,15 @@ use px0_core::{
     tenancy::{JoinRequest, Org, Team},
     workflows::{Grant, OnPayload, OnVersion},
 };
+use tracing::{Instrument, Span};
 
 use super::{Params, PathValues, Route, not_admitted};
 use crate::{App, error::ApiError};
+
+/// The span of finding what the path names.
+fn resolve() -> Span {
+    tracing::info_span!(target: SPANS, "resolve")
+}
 
 /// What the path names, with the caller's permission to do the route's operation on it.
 pub(crate) struct Granted<T>(pub Grant<T>);
@@ -49,7 +55,8 @@ impl<T: Named> FromRequestParts<App> for Granted<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(T::grant(app, Call::of(parts, app).await?).await?))
+        let call = Call::of(parts, app).await?;
+        Ok(Self(T::grant(app, call).instrument(resolve()).await?))
     }
 }
 
@@ -154,8 +161,7 @@ impl FromRequestParts<App> for ToRender {
             Operation::RenderLive => Some(Selector::Live),
             _ => path.selector(1)?,
         };
-        Ok(Self(
-            app.px0.grant_render(caller, route.operation, &prompt, team, selector.as_ref()).await?,
-        ))
+        let found = app.px0.grant_render(caller, route.operation, &prompt, team, selector.as_ref());
+        Ok(Self(found.instrument(resolve()).await?))
     }
 }

@@ -7,7 +7,7 @@ pub(super) struct LogMailer;
 #[async_trait]
 impl Mailer for LogMailer {
     async fn deliver(&self, mail: &Mail) -> Result<(), String> {
-        tracing::info!(to = %mail.to(), kind = mail.kind(), code = mail.code(), "mail (email.mode is log)");
+        tracing::info!(target: "px0::mail", to = %mail.to(), kind = mail.kind(), code = mail.code(), "mail (email.mode is log)");
         Ok(())
     }
 

@@ -131,6 +131,12 @@ pub(super) fn of(operation: Op) -> Doc {
                 ("plugin", text()), ("version", text()), ("organizations", count()),
             ])))],
         )),
+        Op::Readiness => doc("Readiness check", 200, request(
+            &[("status", words(&["ready"])), ("checks", object(&[("store", flag()), ("engines", flag()), ("changes", flag())]))],
+            &[],
+        ))
+            .note("Whether requests should be sent here: the store answers, what renders is compiled, and changes by others are heard of.")
+            .fails(&[503]),
         Op::Register => doc("Register a new user", 201, one("user", "User"))
             .takes(request(
                 &[("email", email()), ("password", password())],

@@ -3,6 +3,7 @@ use std::time::Duration;
 use axum::{Json, extract::State};
 use px0_core::{Code, Error, plugin::Benched};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{App, error::ApiResult};
 
@@ -15,6 +16,38 @@ pub(crate) struct Health {
     /// Plugins that failed again and again; nearly always there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     benched_plugins: Vec<Benched>,
+}
+
+/// What px0 needs to be of use, each `true` when it is there.
+#[derive(Serialize)]
+struct Checks {
+    /// The store answers.
+    store: bool,
+    /// What renders is compiled.
+    engines: bool,
+    /// Changes that others make are heard of: without that, renders read the store each time.
+    changes: bool,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Readiness {
+    status: &'static str,
+    checks: Checks,
+}
+
+/// Whether requests should be sent here.
+pub(crate) async fn ready(State(app): State<App>) -> ApiResult<Json<Readiness>> {
+    let ping = tokio::time::timeout(PATIENCE, app.px0.store().ping()).await;
+    let checks = Checks {
+        store: matches!(ping, Ok(Ok(()))),
+        engines: app.sandbox.is_ready(),
+        changes: app.px0.hears_changes(),
+    };
+    if checks.store && checks.engines && checks.changes {
+        return Ok(Json(Readiness { status: "ready", checks }));
+    }
+    let error = Error::new(Code::NotReady, "px0 is not ready");
+    Err(error.with_details(json!({ "checks": checks })).into())
 }
 
 pub(crate) async fn check(State(app): State<App>) -> ApiResult<Json<Health>> {

@@ -10,8 +10,8 @@ use std::{
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use px0_core::{
-    ids::{OrgId, VersionId},
-    render::{EngineName, RenderError, Renderer, TemplateRef},
+    ids::OrgId,
+    render::{EngineName, RenderError, Renderer, TemplateRef, Tenant},
 };
 use px0_document::Tape;
 use px0_minijinja::Template;
@@ -33,8 +33,7 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
 });
 
 fn template(source: &str) -> TemplateRef {
-    let engine = EngineName::default();
-    TemplateRef { tenant: OrgId::new(), version: VersionId::new(), engine, source: source.into() }
+    TemplateRef::loose(Tenant::plain(OrgId::new()), EngineName::default(), source)
 }
 
 /// The plan and the interpreter outside of the sandbox, where the fuzzer sees which ways they take.

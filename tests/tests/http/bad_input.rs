@@ -489,11 +489,13 @@ async fn of_a_server_in_trouble() {
     nobody.post("/v1/auth/login", login.clone()).await.expect(401);
     let too_often = nobody.post("/v1/auth/login", login.clone()).await;
     let too_slow = half_a_request(app.base()).await;
+    app.ready().await;
     app.close_store().await;
     let calls = vec![
         ("too often", too_often),
         ("too slow", too_slow),
         ("no store", nobody.get("/v1/health").await),
+        ("not ready", nobody.get("/v1/health/ready").await),
         (
             "no store, with a token",
             app.bearer(&format!("sess_{}", "0".repeat(64))).get("/v1/auth/me").await,

@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::process::{Server, Variables, postgres, px0, sled};
+use px0_tests::process::{Server, Variables, postgres, px0, sled};
 
 const WRITERS: usize = 64;
 

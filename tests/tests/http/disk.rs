@@ -8,7 +8,7 @@ use std::{
 use px0_tests::{Client, Home};
 use serde_json::json;
 
-use crate::process::{Server, run, said, sled};
+use px0_tests::process::{Server, run, said, sled};
 
 /// Compiles the failing disk. Rust does not build without a C compiler's linker, so there is one.
 fn shim(folder: &Path) -> PathBuf {

@@ -16,7 +16,7 @@ use px0_tests::{Answer, Client, Home, compiled};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::process::{Server, sled};
+use px0_tests::process::{Server, sled};
 
 /// How long one answer may take. A debug build runs px0 itself without optimization, and beside other tests.
 const SOON: Duration = Duration::from_millis(if cfg!(debug_assertions) { 5_000 } else { 500 });

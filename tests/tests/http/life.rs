@@ -5,14 +5,15 @@ use px0_tests::App;
 use serde_json::json;
 
 #[tokio::test]
-async fn three_lines_say_where_on_what_and_with_which_engines() {
+async fn lines_say_where_on_what_and_with_which_engines() {
     let app = App::start().await;
     let addr = app.base().to_owned();
     let lines: Vec<_> = app.summary().lines().map(str::to_owned).collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
     assert!(lines[0].ends_with(&format!("listens on {addr}")), "{lines:?}");
     assert!(lines[1].starts_with("stores on memory"), "{lines:?}");
     assert_eq!(lines[2], "engines: gotemplate, minijinja");
+    assert_eq!(lines[3], "metrics are not served");
 }
 
 #[tokio::test]

@@ -16,7 +16,6 @@ mod matrix;
 mod openapi;
 mod path;
 mod plugins;
-mod process;
 mod profile;
 mod prompts;
 mod races;

@@ -5,7 +5,7 @@ use std::path::Path;
 use px0_tests::{App, postgres::Database};
 use serde_json::json;
 
-use crate::process::{postgres, run, said, sled};
+use px0_tests::process::{postgres, run, said, sled};
 
 /// The checksum that a command told.
 fn checksum(told: &str) -> String {

@@ -127,6 +127,7 @@ impl Things {
         let plain = |method, path: &str| (method, path.to_owned());
         match operation {
             Op::HealthCheck => plain(get, "/v1/health"),
+            Op::Readiness => plain(get, "/v1/health/ready"),
             Op::Register => plain(post, "/v1/auth/register"),
             Op::Login => plain(post, "/v1/auth/login"),
             Op::Logout => plain(delete, "/v1/auth/session"),

@@ -19,7 +19,7 @@ use tokio::{
     },
 };
 
-use crate::process::{Server, postgres, sled};
+use px0_tests::process::{Server, postgres, sled};
 
 /// The contract's second.
 const SOON: Duration = Duration::from_secs(1);
@@ -253,8 +253,10 @@ async fn a_replica_whose_database_falls_silent_serves_nothing_old() {
     ada.live("p", "0").await;
     let key = ada.key("read_render", &[]).await;
     let ask = async || at(&other, &key).post(RENDER, json!({})).await;
+    let ready = async || other.anonymous().get("/v1/health/ready").await;
     for number in 1..=2 {
-        // Until it hears, and keeps a copy.
+        soon("hears", Instant::now(), ready, |answer| answer["status"] == "ready").await;
+        // Until it keeps a copy.
         for _ in 0..20 {
             ask().await.expect(200);
             tokio::time::sleep(SOON / 20).await;
@@ -264,6 +266,10 @@ async fn a_replica_whose_database_falls_silent_serves_nothing_old() {
         ada.live("p", &text).await;
         let done = Instant::now();
         soon("unheard", done, ask, |answer| answer["rendered"] == text.as_str()).await;
+        // It can be asked, and says that it does not hear.
+        soon("says so", done, ready, |answer| answer.code() == "not_ready").await;
+        let checks = ready().await.expect(503)["details"]["checks"].clone();
+        assert_eq!(checks, json!({ "store": true, "engines": true, "changes": false }));
         way.is_silent.store(false, Ordering::Relaxed);
     }
     other.stop().await;

@@ -282,6 +282,11 @@ async fn calls_out_cost_fuel_and_give_way() {
     assert!(told.contains("it used up its instructions"), "{told}");
     let won = first(world.render(&all, "caller", "x"), world.after(&quick, "text")).await;
     assert_eq!(won, "other");
+    // Where nothing is lent, too.
+    let alone = tenant(&["caller"]);
+    let won = first(world.render(&alone, "caller", "x"), world.after(&quick, "text")).await;
+    assert_eq!(won, "other");
+    assert_eq!(world.render(&alone, "caller", "x").await, Err(RenderError::Limit(Limit::Fuel)));
     let won = first(world.after(&all, "text"), world.after(&quick, "text")).await;
     assert_eq!(won, "other");
     // An honest template that calls an honest function all the time pays, too.

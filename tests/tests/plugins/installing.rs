@@ -226,6 +226,27 @@ async fn add_list_and_remove_do_what_they_say() {
     let id = PluginId::parse("broken").unwrap();
     assert_eq!(install::remove(&id, &settings).unwrap(), None);
     assert!(!broken.exists());
+    fs::create_dir(&broken).unwrap();
+    fs::write(broken.join("notes.txt"), "mine").unwrap();
+    assert!(install::remove(&id, &settings).is_err(), "it is no plugin");
+    assert!(broken.exists());
+    for copy in ["one", "two"] {
+        put(plugins.path(), copy, &hook.component(), |sha256| hook.manifest(sha256));
+    }
+    let listed = install::list(&settings).unwrap();
+    let problems: Vec<_> = listed
+        .iter()
+        .filter(|listed| listed.name == "mine")
+        .map(|listed| listed.problem.as_deref())
+        .collect();
+    assert_eq!(problems, [None, Some("its id is taken by another plugin")]);
+    let id = PluginId::parse("mine").unwrap();
+    let told = install::remove(&id, &settings).unwrap_err().to_string();
+    assert!(told.contains("remove one of them yourself"), "{told}");
+    fs::remove_dir_all(plugins.path().join("two")).unwrap();
+    assert!(install::remove(&id, &settings).unwrap().is_some());
+    assert!(!plugins.path().join("one").exists());
+    fs::remove_dir_all(&broken).unwrap();
     fs::write(from.path().join("plugin.toml"), manifest.replace("\"mine\"", "\"gotemplate\""))
         .unwrap();
     let told = install::add(from.path(), &settings).map(drop).unwrap_err().to_string();

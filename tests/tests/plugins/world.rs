@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use px0_core::{
     Slug, Timestamp,
-    ids::{OrgId, VersionId},
+    ids::OrgId,
     json::JsonText,
     lifecycle::Status,
     memory::MemoryStore,
@@ -69,9 +69,7 @@ impl World {
         engine: &str,
         source: &str,
     ) -> Result<String, RenderError> {
-        let (tenant, engine) = (tenant.clone(), EngineName::new(engine));
-        let template =
-            TemplateRef { tenant, version: VersionId::new(), engine, source: source.into() };
+        let template = TemplateRef::loose(tenant.clone(), EngineName::new(engine), source);
         self.sandbox.render(&template, r#"{"a": "text"}"#).await
     }
 }
