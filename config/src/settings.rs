@@ -213,6 +213,9 @@ fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SocketAdd
     })
 }
 
+/// Most prompts that can be named: each has up to five series in a metric, and a metric has 2,000 (the SDK's limit).
+const MAX_PROMPT_LABELS: usize = 400;
+
 impl Settings {
     /// What the workflows need.
     pub fn policy(&self) -> Policy {
@@ -234,6 +237,11 @@ impl Settings {
             ("http.timeout_ms", self.http.timeout_ms > 0, "must be more than 0"),
             ("auth.session_seconds", self.auth.session_seconds > 0, "must be more than 0"),
             ("auth.code_seconds", self.auth.code_seconds > 0, "must be more than 0"),
+            (
+                "telemetry.prompt_labels",
+                self.telemetry.prompt_labels <= MAX_PROMPT_LABELS,
+                "must be at most 400",
+            ),
             ("limits.template", self.limits.template > 0, "must be more than 0"),
             (
                 "limits.variables",

@@ -86,11 +86,21 @@ pub(crate) enum Fault {
     Fuel,
     /// There is no place for another instance; it is not its fault.
     Busy,
+    /// It said so itself. What it says may have anything in it that it was shown: it is for who asked, and for nobody else.
+    Said(String),
     /// Anything else.
     Other(String),
 }
 
 impl Fault {
+    /// What the log is told.
+    pub(crate) fn for_log(&self) -> String {
+        match self {
+            Self::Said(_) => "it gave a reason, which is in the answer".to_owned(),
+            fault => fault.to_string(),
+        }
+    }
+
     pub(crate) fn other(error: &Error) -> Self {
         Self::Other(format!("{error:#}"))
     }
@@ -112,7 +122,7 @@ impl std::fmt::Display for Fault {
         match self {
             Self::Fuel => f.write_str("it used up its instructions"),
             Self::Busy => f.write_str("the server is too busy for another instance"),
-            Self::Other(why) => f.write_str(why),
+            Self::Said(why) | Self::Other(why) => f.write_str(why),
         }
     }
 }
@@ -173,7 +183,7 @@ pub(crate) async fn configure(
     match configure.call_async(&mut *store, (text,)).await {
         Ok((Ok(()),)) => Ok(()),
         Ok((Err(PluginError::Settings(why)),)) => Err(NotConfigured::Settings(tidy(&why))),
-        Ok((Err(PluginError::Failed(why)),)) => Err(Fault::Other(tidy(&why)).into()),
+        Ok((Err(PluginError::Failed(why)),)) => Err(Fault::Said(tidy(&why)).into()),
         Err(error) => Err(Fault::of(&error, &store.data().guard).into()),
     }
 }

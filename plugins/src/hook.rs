@@ -362,7 +362,7 @@ impl Hook {
                 None => self.configured(org, settings).await.map_err(|not| match not {
                     NotConfigured::Fault(fault) => fault,
                     NotConfigured::Settings(why) => {
-                        Fault::Other(format!("it does not take its settings any more: {why}"))
+                        Fault::Said(format!("it does not take its settings any more: {why}"))
                     }
                 })?,
             };
@@ -395,7 +395,7 @@ impl Hook {
         let (answer,) = answer.map_err(|error| Fault::of(&error, &instance.store.data().guard))?;
         self.put(instance);
         answer.map_err(|error| match error {
-            PluginError::Settings(why) | PluginError::Failed(why) => Fault::Other(tidy(&why)),
+            PluginError::Settings(why) | PluginError::Failed(why) => Fault::Said(tidy(&why)),
         })
     }
 

@@ -27,7 +27,7 @@ use tracing::Instrument;
 
 use crate::{
     LoadError, PluginSettings,
-    cell::NotConfigured,
+    cell::{Fault, NotConfigured},
     hook::{Hook, Question, Refusal, Verdict, WitSample},
     kv::Kv,
     lending::{Lender, Lending},
@@ -148,7 +148,8 @@ impl Plugins {
                 .get(&slot.installed.id)
                 .filter(|old| old.mark == slot.mark && old.installed == slot.installed);
             let slot = same.cloned().unwrap_or(slot);
-            if eager {
+            // What everybody renders with is to be there before anybody does.
+            if eager || slot.installed.id.as_str() == self.settings.default_engine.as_str() {
                 slot.load()?;
             }
             if let Some(other) = slots.insert(slot.installed.id.clone(), slot) {
@@ -273,7 +274,6 @@ impl Plugins {
             Err(failure) => failure,
         };
         let on_failure = decided.map_or(OnFailure::Refuse, |decided| decided.on_failure);
-        tracing::warn!(organization = %tenant.org, ?on_failure, "{failure}");
         match on_failure {
             OnFailure::Refuse => Err(failure.into()),
             OnFailure::Pass => Ok(Verdict::Pass),
@@ -302,20 +302,22 @@ impl Plugins {
             return Err(slot.failure(BENCHED));
         }
         let verdict = match hook.ask(org, settings, question(), permit).await {
-            Ok(Verdict::Replace(text)) => self.replaced(point, text),
-            verdict => verdict.map_err(|fault| fault.to_string()),
+            Ok(Verdict::Replace(text)) => self.replaced(point, text).map_err(Fault::Other),
+            verdict => verdict,
         };
         match verdict {
             Ok(verdict) => {
                 self.strikes.answered(id, org, Some(point));
                 Ok(verdict)
             }
-            Err(why) => {
+            Err(fault) => {
+                let (version, why) = (&slot.installed.version, fault.for_log());
                 if self.strikes.failed(id, org, Some(point)) {
-                    let version = &slot.installed.version;
-                    tracing::error!(plugin = %id, version, organization = %org, "a plugin is benched: {why}");
+                    tracing::error!(plugin = %id, version, organization = %org, point = point.as_str(), "a plugin is benched: {why}");
+                } else {
+                    tracing::warn!(plugin = %id, version, organization = %org, point = point.as_str(), "a plugin failed: {why}");
                 }
-                Err(slot.failure(why))
+                Err(slot.failure(fault.to_string()))
             }
         }
     }

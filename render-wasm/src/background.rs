@@ -24,8 +24,13 @@ impl<T: Send + Sync + 'static> Background<T> {
     ) -> std::io::Result<Self> {
         let (sender, receiver) = watch::channel(None);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let made = make().map(Arc::new);
+            if let Err(why) = &made {
+                let thread = thread::current();
+                tracing::error!(thread = thread.name(), %why, "something could not be made");
+            }
             // Nobody waits for it any more when the sandbox is gone.
-            let _ = sender.send(Some(make().map(Arc::new)));
+            let _ = sender.send(Some(made));
         })?;
         Ok(Self(receiver))
     }

@@ -3,16 +3,17 @@
 use std::io::{IsTerminal, stderr};
 
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::trace::SdkTracer;
 use px0_config::{LogFormat, LogSettings};
 use px0_core::SPANS;
-use px0_server::{Telemetry, telemetry::is_recorded};
-use tracing::{Metadata, level_filters::LevelFilter, subscriber::Interest};
+use px0_server::Telemetry;
+use tracing::{Dispatch, Metadata};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{FilterExt, FilterFn, filter_fn},
     fmt,
-    layer::{Context, Filter, SubscriberExt},
+    layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
@@ -39,26 +40,34 @@ pub(crate) fn start(settings: &LogSettings, telemetry: &Telemetry) -> Result<Wor
     let (writer, guard) = tracing_appender::non_blocking(stderr());
     let lost = writer.error_counter();
     telemetry.count_lost_lines(move || lost.dropped_lines() as u64);
-    let lines = lines(settings.format, writer).with_filter(filter()?.and(no_spans())).boxed();
-    let traces = telemetry.tracer().map(|tracer| {
-        let layer = tracing_opentelemetry::layer().with_tracer(tracer.clone());
-        layer
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_level(false)
-            .with_filter(Recorded)
-            .boxed()
-    });
-    let records = match telemetry.logs() {
-        Some(logs) => {
-            let filter = filter()?.and(no_spans()).and(filter_fn(may_be_sent));
-            Some(OpenTelemetryTracingBridge::new(logs).with_filter(filter).boxed())
+    // A filter that lets a span through for some changes what all spans cost. So requests that are recorded have a subscriber of
+    // their own, and others never hear of traces.
+    let subscriber = |tracer: Option<&SdkTracer>| -> Result<Dispatch, String> {
+        let lines = lines(settings.format, writer.clone());
+        let mut layers = vec![lines.with_filter(no_spans().and(filter()?)).boxed()];
+        if let Some(logs) = telemetry.logs() {
+            let filter = no_spans().and(filter_fn(may_be_sent)).and(filter()?);
+            layers.push(OpenTelemetryTracingBridge::new(logs).with_filter(filter).boxed());
         }
-        None => None,
+        if let Some(tracer) = tracer {
+            let layer = tracing_opentelemetry::layer().with_tracer(tracer.clone());
+            let layer = layer
+                // A span's parent is that of its callers, or the request; nobody else looks at the context.
+                .with_context_activation(false)
+                .with_tracked_inactivity(false)
+                .with_location(false)
+                .with_threads(false)
+                .with_target(false)
+                .with_level(false);
+            let of_traces = filter_fn(|metadata| metadata.target() == SPANS);
+            layers.push(layer.with_filter(of_traces).boxed());
+        }
+        Ok(tracing_subscriber::registry().with(layers).into())
     };
-    let layers: Vec<_> = [Some(lines), traces, records].into_iter().flatten().collect();
-    tracing_subscriber::registry().with(layers).init();
+    if let Some(tracer) = telemetry.tracer() {
+        telemetry.record_by(subscriber(Some(tracer))?);
+    }
+    subscriber(None)?.init();
     Ok(guard)
 }
 
@@ -79,26 +88,6 @@ fn lines(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<Registry> + Se
 /// Spans of traces are not for logs.
 fn no_spans() -> FilterFn {
     filter_fn(|metadata| metadata.target() != SPANS)
-}
-
-/// Lets through spans of traces, within a request that is recorded.
-struct Recorded;
-
-impl<S> Filter<S> for Recorded {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        metadata.target() == SPANS && is_recorded()
-    }
-
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match metadata.target() == SPANS {
-            true => Interest::sometimes(),
-            false => Interest::never(),
-        }
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::INFO)
-    }
 }
 
 fn may_be_sent(metadata: &Metadata<'_>) -> bool {

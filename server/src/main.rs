@@ -1,7 +1,7 @@
 //! The `px0` binary.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks on its terminal")]
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use px0_config::Settings;
@@ -128,6 +128,8 @@ fn serve(config: Option<PathBuf>) -> Result<(), String> {
     let _log = logging::start(&settings.log, &telemetry)?;
     let served = runtime.block_on(serving(settings, telemetry.clone()));
     telemetry.stop();
+    // A name that is being looked up for an exporter would be waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 

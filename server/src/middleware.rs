@@ -14,41 +14,39 @@ use axum::{
 use http_body::Body as _;
 use opentelemetry::{Context, trace::FutureExt};
 use px0_core::{Code, Error};
-use tracing::Instrument;
+use tracing::{Instrument, dispatcher, instrument::WithSubscriber};
 use uuid::Uuid;
 
 use crate::{
     App,
     error::{ApiError, finish},
     extract::Route,
-    telemetry::{
-        metrics::{Answered, known_method},
-        trace::Trace,
-    },
+    telemetry::metrics::{ACCESS, Answered, known_method},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The target of the line that is logged for each request: `px0::access=warn` in `log.filter` is without.
-const ACCESS: &str = "px0::access";
 
 /// The outermost layer: gives the request an id and its place in a trace, counts it, logs one line, and writes the body of a failure.
 pub(crate) async fn envelope(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let name = known_method(&method);
+    let (method, uri) = (known_method(request.method()), request.uri().clone());
     let request_bytes = request.body().size_hint().exact();
-    let active = app.telemetry.metrics().begin(name);
-    let trace = Trace::begin(app.telemetry.tracer(), request.headers(), &method);
-    let span = tracing::info_span!("request", request_id = %id, trace_id = %trace.id());
-    async move {
-        let answered = next.run(request);
-        let context = trace.context();
-        let answered = match context.clone() {
-            Some(context) => answered.with_context(context).await,
-            None => answered.await,
-        };
+    let active = app.telemetry.metrics().begin(method);
+    let trace = app.telemetry.trace(request.headers(), method);
+    let context = trace.context();
+    let within = context.clone();
+    let make = || tracing::info_span!("request", request_id = %id, trace_id = %trace.id());
+    // Who records makes spans by other means than the log has.
+    let recorder = app.telemetry.subscriber().filter(|_| context.is_some()).cloned();
+    let span = match &recorder {
+        Some(recorder) => dispatcher::with_default(recorder, make),
+        None => make(),
+    };
+    let work = async {
+        let answered = next.run(request).await;
+        // What is logged of it belongs to its trace.
+        let _within = within.map(Context::attach);
         let mut response = finish(answered, &id);
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -57,7 +55,6 @@ pub(crate) async fn envelope(State(app): State<App>, request: Request, next: Nex
         let route = response.extensions().get::<Route>().map(|route| route.path);
         let (status, took) = (response.status().as_u16(), started.elapsed());
         let response_bytes = response.body().size_hint().exact();
-        let method = name;
         app.telemetry.metrics().answered(&Answered {
             method,
             route,
@@ -66,15 +63,20 @@ pub(crate) async fn envelope(State(app): State<App>, request: Request, next: Nex
             request_bytes,
             response_bytes,
         });
-        drop(active);
+        active.answered();
         trace.end((method, &uri), route, status, response.headers_mut());
         let (route, ms) = (route.unwrap_or("-"), took.as_secs_f64() * 1e3);
-        let _within = context.map(Context::attach);
         tracing::info!(target: ACCESS, method, route, status, ms, "answered");
         response
+    };
+    let work = work.instrument(span);
+    match (context, recorder) {
+        (Some(context), Some(recorder)) => {
+            work.with_context(context).with_subscriber(recorder).await
+        }
+        (Some(context), None) => work.with_context(context).await,
+        (None, _) => work.await,
     }
-    .instrument(span)
-    .await
 }
 
 /// The id that came with the request, if it is one we would write into a log, or a new one.

@@ -42,13 +42,19 @@ struct Cli {
     /// Seconds of a turn.
     #[arg(long, default_value_t = 0.5)]
     seconds: f64,
+    /// The share of requests that is recorded.
+    #[arg(long, default_value_t = 0.1)]
+    sampled: f64,
 }
 
 /// Without a line for each request.
 const QUIET: (&str, &str) = ("PX0_LOG__FILTER", "info,px0::access=warn");
 
 /// What is compared: the first is what the others are compared with.
-fn subjects(receiver: SocketAddr) -> [(&'static str, Vec<(&'static str, String)>); 4] {
+fn subjects(
+    receiver: SocketAddr,
+    sampled: f64,
+) -> [(&'static str, Vec<(&'static str, String)>); 4] {
     let (name, value) = QUIET;
     let quiet = (name, value.to_owned());
     let sent = [
@@ -56,7 +62,7 @@ fn subjects(receiver: SocketAddr) -> [(&'static str, Vec<(&'static str, String)>
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
         ("OTEL_LOGS_EXPORTER", "none".to_owned()),
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio".to_owned()),
-        ("OTEL_TRACES_SAMPLER_ARG", "0.1".to_owned()),
+        ("OTEL_TRACES_SAMPLER_ARG", sampled.to_string()),
     ];
     [
         ("off", vec![quiet.clone(), ("OTEL_SDK_DISABLED", "true".to_owned())]),
@@ -116,7 +122,7 @@ fn main() {
     let cli = Cli::parse();
     let generator = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (_receiver, addr) = receiver();
-    let mut subjects: Vec<_> = subjects(addr)
+    let mut subjects: Vec<_> = subjects(addr, cli.sampled)
         .into_iter()
         .map(|(name, variables)| {
             let process = Process::start(&variables);

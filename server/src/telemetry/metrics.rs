@@ -4,19 +4,28 @@
 //! only px0 has begins with `px0.`. The values of every attribute are few: routes are templates, and prompts are named only where
 //! somebody asked for it, up to a number.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::http::Method;
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, Meter, UpDownCounter},
+    metrics::{AsyncInstrument, BoundHistogram, Counter, Histogram, Meter},
 };
 use parking_lot::RwLock;
 use px0_core::{
     Slug,
-    render::{Limit, RenderError},
+    render::{EngineName, Limit, RenderError},
 };
-use px0_render_wasm::{Observer, Rendering, kind};
+use px0_render_wasm::{Observer, Rendering, Used, kind};
 
 /// Limits of durations, in seconds. Most renders take some 50 µs.
 const SECONDS: [f64; 16] = [
@@ -34,6 +43,9 @@ const FUEL: [f64; 10] = [10_000.0, 30_000.0, 100_000.0, 300_000.0, 1e6, 3e6, 1e7
 /// Limits of how many writes are made durable together: at most 256 are.
 const WRITES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
+/// The target of the line that is logged for each request: `px0::access=warn` in `log.filter` is without.
+pub(crate) const ACCESS: &str = "px0::access";
+
 /// What prompts are called that are too many to be named.
 const OTHERS: &str = "_other";
 
@@ -41,15 +53,59 @@ const OTHERS: &str = "_other";
 #[derive(Clone)]
 pub(crate) struct Metrics {
     meter: Meter,
+    active: Arc<[Begun; METHODS.len()]>,
     requests: Histogram<f64>,
-    active: UpDownCounter<i64>,
     request_bytes: Histogram<u64>,
     response_bytes: Histogram<u64>,
+    answered: Arc<Known<(usize, usize, u16), OfRequests>>,
     renders: Histogram<f64>,
     fuel: Histogram<u64>,
     limit_hits: Counter<u64>,
     store: Histogram<f64>,
     commit_batch: Histogram<u64>,
+}
+
+/// Requests of one method.
+struct Begun {
+    all: AtomicU64,
+    active: AtomicI64,
+}
+
+impl Begun {
+    const fn new() -> Self {
+        Self { all: AtomicU64::new(0), active: AtomicI64::new(0) }
+    }
+}
+
+/// What was counted before, by what tells it from others: to look for an instrument's own place for some attributes takes as long
+/// as all the rest. There are as many as there are sets of attributes.
+struct Known<K, V>(RwLock<HashMap<K, V>>);
+
+impl<K: Eq + Hash, V> Known<K, V> {
+    fn new() -> Self {
+        Self(RwLock::default())
+    }
+
+    /// Counts in the place for `key`, which is made by `new` if there is none.
+    fn count(&self, key: K, new: impl FnOnce() -> V, count: impl FnOnce(&V)) {
+        if let Some(known) = self.0.read().get(&key) {
+            return count(known);
+        }
+        count(self.0.write().entry(key).or_insert_with(new));
+    }
+}
+
+/// The places of requests with the same attributes.
+struct OfRequests {
+    duration: BoundHistogram<f64>,
+    request_bytes: BoundHistogram<u64>,
+    response_bytes: BoundHistogram<u64>,
+}
+
+/// The places of renders with the same attributes.
+struct OfRenders {
+    duration: BoundHistogram<f64>,
+    fuel: BoundHistogram<u64>,
 }
 
 /// A request that was answered.
@@ -73,10 +129,27 @@ impl Metrics {
             let histogram = meter.u64_histogram(name).with_unit(unit).with_description(what);
             histogram.with_boundaries(limits.to_vec()).build()
         };
-        let active = meter
-            .i64_up_down_counter("http.server.active_requests")
+        let active = Arc::new([const { Begun::new() }; METHODS.len()]);
+        let begun = active.clone();
+        let observe = move |observer: &dyn AsyncInstrument<i64>| {
+            for (method, begun) in METHODS.iter().zip(&*begun) {
+                if begun.all.load(Ordering::Relaxed) > 0 {
+                    observer.observe(
+                        begun.active.load(Ordering::Relaxed),
+                        &[
+                            KeyValue::new("http.request.method", *method),
+                            KeyValue::new("url.scheme", "http"),
+                        ],
+                    );
+                }
+            }
+        };
+        meter
+            .i64_observable_up_down_counter("http.server.active_requests")
             .with_unit("{request}")
-            .with_description("Requests that are being answered.");
+            .with_description("Requests that are being answered.")
+            .with_callback(observe)
+            .build();
         let limit_hits = meter
             .u64_counter("px0.render.limit_hits")
             .with_unit("{render}")
@@ -89,7 +162,8 @@ impl Metrics {
         Self {
             meter: meter.clone(),
             requests: seconds("http.server.request.duration", "Duration of HTTP requests."),
-            active: active.build(),
+            active,
+            answered: Arc::new(Known::new()),
             request_bytes: sizes(
                 "http.server.request.body.size",
                 "By",
@@ -130,32 +204,41 @@ impl Metrics {
 
     /// A request begins; to be kept until it has ended.
     pub(crate) fn begin(&self, method: &'static str) -> Active {
-        let attributes =
-            [KeyValue::new("http.request.method", method), KeyValue::new("url.scheme", "http")];
-        self.active.add(1, &attributes);
-        Active { active: self.active.clone(), attributes }
+        let place = METHODS.iter().position(|known| *known == method).unwrap_or(0);
+        if let Some(begun) = self.active.get(place) {
+            begun.all.fetch_add(1, Ordering::Relaxed);
+            begun.active.fetch_add(1, Ordering::Relaxed);
+        }
+        let (duration, began) = (self.requests.clone(), Instant::now());
+        Active { active: self.active.clone(), place, duration, began, is_answered: false }
     }
 
     /// A request was answered.
     pub(crate) fn answered(&self, answered: &Answered) {
-        let status = i64::from(answered.status);
-        let mut attributes = Vec::with_capacity(5);
-        attributes.push(KeyValue::new("http.request.method", answered.method));
-        attributes.push(KeyValue::new("url.scheme", "http"));
-        attributes.push(KeyValue::new("http.response.status_code", status));
-        if let Some(route) = answered.route {
-            attributes.push(KeyValue::new("http.route", route));
-        }
-        if answered.status >= 500 {
-            attributes.push(KeyValue::new("error.type", answered.status.to_string()));
-        }
-        self.requests.record(answered.took.as_secs_f64(), &attributes);
-        if let Some(bytes) = answered.request_bytes {
-            self.request_bytes.record(bytes, &attributes);
-        }
-        if let Some(bytes) = answered.response_bytes {
-            self.response_bytes.record(bytes, &attributes);
-        }
+        let Answered { method, route, status, .. } = *answered;
+        // Both are constants of this program.
+        let key = (method.as_ptr().addr(), route.map_or(0, |route| route.as_ptr().addr()), status);
+        let new = || {
+            let mut attributes = vec![
+                KeyValue::new("http.request.method", method),
+                KeyValue::new("url.scheme", "http"),
+                KeyValue::new("http.response.status_code", i64::from(status)),
+            ];
+            attributes.extend(route.map(|route| KeyValue::new("http.route", route)));
+            if status >= 500 {
+                attributes.push(KeyValue::new("error.type", status.to_string()));
+            }
+            OfRequests {
+                duration: self.requests.bind(&attributes),
+                request_bytes: self.request_bytes.bind(&attributes),
+                response_bytes: self.response_bytes.bind(&attributes),
+            }
+        };
+        self.answered.count(key, new, |of| {
+            of.duration.record(answered.took.as_secs_f64());
+            answered.request_bytes.into_iter().for_each(|bytes| of.request_bytes.record(bytes));
+            answered.response_bytes.into_iter().for_each(|bytes| of.response_bytes.record(bytes));
+        });
     }
 
     /// An operation of the store has ended; `error` is why, if the store failed.
@@ -180,30 +263,49 @@ impl Metrics {
 
 /// A request that is being answered.
 pub(crate) struct Active {
-    active: UpDownCounter<i64>,
-    attributes: [KeyValue; 2],
+    active: Arc<[Begun; METHODS.len()]>,
+    place: usize,
+    duration: Histogram<f64>,
+    began: Instant,
+    is_answered: bool,
+}
+
+impl Active {
+    /// It was answered, and counted as such.
+    pub(crate) fn answered(mut self) {
+        self.is_answered = true;
+    }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.active.add(-1, &self.attributes);
+        if let Some(begun) = self.active.get(self.place) {
+            begun.active.fetch_sub(1, Ordering::Relaxed);
+        }
+        if !self.is_answered {
+            // Whoever asked is gone.
+            let method = METHODS.get(self.place).copied().unwrap_or(OTHER_METHOD);
+            let attributes = [
+                KeyValue::new("http.request.method", method),
+                KeyValue::new("url.scheme", "http"),
+                KeyValue::new("error.type", "cancelled"),
+            ];
+            self.duration.record(self.began.elapsed().as_secs_f64(), &attributes);
+            tracing::info!(target: ACCESS, method, "whoever asked is gone");
+        }
     }
 }
 
-/// The method, if HTTP has it: others are `_OTHER`, as the conventions say, for anybody may send any.
+/// What methods are called that HTTP does not have.
+pub(crate) const OTHER_METHOD: &str = "_OTHER";
+
+/// The methods that HTTP has; the first is for all others, for anybody may send any.
+const METHODS: [&str; 10] =
+    [OTHER_METHOD, "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
+
+/// The method, if HTTP has it, or `_OTHER`, as the conventions say.
 pub(crate) fn known_method(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "DELETE" => "DELETE",
-        "HEAD" => "HEAD",
-        "OPTIONS" => "OPTIONS",
-        "PATCH" => "PATCH",
-        "CONNECT" => "CONNECT",
-        "TRACE" => "TRACE",
-        _ => "_OTHER",
-    }
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or(OTHER_METHOD)
 }
 
 fn name(limit: Limit) -> &'static str {
@@ -221,16 +323,20 @@ pub(crate) struct Renders {
     /// How many prompts are named.
     most: usize,
     named: RwLock<HashSet<Slug>>,
+    known: Known<OfWhat, OfRenders>,
 }
+
+/// Engine, start, kind of error, and what the prompt is called.
+type OfWhat = (EngineName, Option<&'static str>, Option<&'static str>, Option<Cow<'static, str>>);
 
 impl Renders {
     /// Names up to so many prompts.
     pub(crate) fn new(metrics: Metrics, most: usize) -> Arc<Self> {
-        Arc::new(Self { metrics, most, named: RwLock::default() })
+        Arc::new(Self { metrics, most, named: RwLock::default(), known: Known::new() })
     }
 
     /// What a prompt is called, if prompts are named at all: those that were rendered first are.
-    fn label(&self, slug: &Slug) -> Option<KeyValue> {
+    fn label(&self, slug: &Slug) -> Option<Cow<'static, str>> {
         if self.most == 0 {
             return None;
         }
@@ -239,24 +345,31 @@ impl Renders {
             let mut named = self.named.write();
             named.contains(slug) || (named.len() < self.most && named.insert(slug.clone()))
         };
-        let value = if named { slug.as_str().to_owned() } else { OTHERS.to_owned() };
-        Some(KeyValue::new("prompt", value))
+        Some(if named { slug.as_str().to_owned().into() } else { OTHERS.into() })
     }
 }
 
 impl Observer for Renders {
     fn rendered(&self, rendering: &Rendering<'_>) {
         let Rendering { template, took, used, error } = rendering;
-        let engine = KeyValue::new("engine", template.engine.shared());
-        let mut attributes = Vec::with_capacity(4);
-        attributes.push(engine.clone());
-        attributes.extend(used.map(|used| KeyValue::new("start", used.start())));
-        attributes.extend(error.map(|error| KeyValue::new("error.type", kind(error))));
-        attributes.extend(template.title.as_ref().and_then(|title| self.label(&title.prompt)));
-        self.metrics.renders.record(took.as_secs_f64(), &attributes);
-        if let Some(used) = used {
-            self.metrics.fuel.record(used.fuel, &[engine]);
-        }
+        let (start, kind) = (used.map(Used::start), error.map(kind));
+        let label = template.title.as_ref().and_then(|title| self.label(&title.prompt));
+        let new = || {
+            let engine = KeyValue::new("engine", template.engine.shared());
+            let mut attributes = vec![engine.clone()];
+            attributes.extend(start.map(|start| KeyValue::new("start", start)));
+            attributes.extend(kind.map(|kind| KeyValue::new("error.type", kind)));
+            attributes.extend(label.clone().map(|label| KeyValue::new("prompt", label)));
+            OfRenders {
+                duration: self.metrics.renders.bind(&attributes),
+                fuel: self.metrics.fuel.bind(&[engine]),
+            }
+        };
+        let key = (template.engine.clone(), start, kind, label.clone());
+        self.known.count(key, new, |of| {
+            of.duration.record(took.as_secs_f64());
+            used.iter().for_each(|used| of.fuel.record(used.fuel));
+        });
         if let Some(RenderError::Limit(limit)) = error {
             self.metrics.limit_hits.add(1, &[KeyValue::new("limit", name(*limit))]);
         }
@@ -274,9 +387,7 @@ mod tests {
     fn only_so_many_prompts_are_named_and_none_unless_asked_for() {
         let metrics = Metrics::new(&SdkMeterProvider::default().meter("test"));
         let slug = |text: &str| Slug::exact(text).expect("a slug");
-        let label = |renders: &Renders, text: &str| {
-            renders.label(&slug(text)).map(|label| label.value.to_string())
-        };
+        let label = |renders: &Renders, text: &str| renders.label(&slug(text)).map(Cow::into_owned);
         let renders = Renders::new(metrics.clone(), 2);
         for (text, expected) in
             [("a", "a"), ("b", "b"), ("c", OTHERS), ("a", "a"), ("c", OTHERS), ("b", "b")]

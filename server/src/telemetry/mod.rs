@@ -19,28 +19,31 @@ pub(crate) mod store;
 pub(crate) mod trace;
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
+use axum::http::HeaderMap;
 use opentelemetry::{
     InstrumentationScope, KeyValue,
     metrics::{AsyncInstrument, MeterProvider},
+    trace::TracerProvider,
 };
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     logs::SdkLoggerProvider,
     metrics::SdkMeterProvider,
-    trace::{SdkTracer, SdkTracerProvider},
+    trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
 use prometheus::Registry;
+use tracing::Dispatch;
 
 pub use otlp::TelemetryError;
-pub use trace::is_recorded;
 
 use metrics::Metrics;
+use trace::{Recorder, Trace};
 
 /// What px0 calls itself to whoever receives telemetry.
 const SCOPE: &str = "px0";
@@ -56,7 +59,8 @@ struct Parts {
     metrics: Metrics,
     registry: Registry,
     meters: SdkMeterProvider,
-    tracer: Option<SdkTracer>,
+    recorder: Option<Recorder>,
+    subscriber: OnceLock<Dispatch>,
     traces: Option<SdkTracerProvider>,
     logs: Option<SdkLoggerProvider>,
 }
@@ -96,20 +100,31 @@ impl Telemetry {
         }
         let meters = meters.build();
         let traces = exporters.spans.map(|exporter| {
+            // What is not to be recorded is decided before.
             let traces = SdkTracerProvider::builder().with_resource(resource.clone());
-            traces.with_batch_exporter(exporter).build()
+            traces.with_sampler(Sampler::AlwaysOn).with_batch_exporter(exporter).build()
         });
         let logs = exporters.logs.map(|exporter| {
             let logs = SdkLoggerProvider::builder().with_resource(resource.clone());
             logs.with_batch_exporter(exporter).build()
         });
-        let tracer = traces.as_ref().map(|traces| {
+        let recorder = |traces: &SdkTracerProvider| {
             let version = env!("CARGO_PKG_VERSION");
             let scope = InstrumentationScope::builder(SCOPE).with_version(version).build();
-            opentelemetry::trace::TracerProvider::tracer_with_scope(traces, scope)
-        });
+            let tracer = traces.tracer_with_scope(scope);
+            Ok(Recorder { tracer, sampler: trace::sampler()? })
+        };
+        let recorder = traces.as_ref().map(recorder).transpose()?;
         let metrics = Metrics::new(&meters.meter(SCOPE));
-        Ok(Self(Arc::new(Parts { metrics, registry, meters, tracer, traces, logs })))
+        Ok(Self(Arc::new(Parts {
+            metrics,
+            registry,
+            meters,
+            recorder,
+            subscriber: OnceLock::new(),
+            traces,
+            logs,
+        })))
     }
 
     /// The instruments.
@@ -119,7 +134,22 @@ impl Telemetry {
 
     /// Who makes spans, if traces are wanted.
     pub fn tracer(&self) -> Option<&SdkTracer> {
-        self.0.tracer.as_ref()
+        self.0.recorder.as_ref().map(|recorder| &recorder.tracer)
+    }
+
+    /// What requests that are recorded run under: it makes spans of them. The first one is the only one.
+    pub fn record_by(&self, subscriber: Dispatch) {
+        let _ = self.0.subscriber.set(subscriber);
+    }
+
+    /// See [`record_by`](Telemetry::record_by).
+    pub(crate) fn subscriber(&self) -> Option<&Dispatch> {
+        self.0.subscriber.get()
+    }
+
+    /// Begins a request.
+    pub(crate) fn trace(&self, headers: &HeaderMap, method: &'static str) -> Trace {
+        Trace::begin(self.0.recorder.as_ref(), headers, method)
     }
 
     /// Who takes log records, if logs are wanted.

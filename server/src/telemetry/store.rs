@@ -51,6 +51,7 @@ impl Observed {
             "px0.store.operation" = operation,
             "px0.store.backend" = self.backend,
             "error.type" = Empty,
+            "otel.status_code" = Empty,
         );
         let begun = Instant::now();
         let answer = work.instrument(span.clone()).await;
@@ -62,6 +63,7 @@ impl Observed {
         };
         if let Some(error) = error {
             span.record("error.type", error);
+            span.record("otel.status_code", "ERROR");
         }
         self.metrics.stored((self.backend, operation), begun.elapsed(), error);
         answer

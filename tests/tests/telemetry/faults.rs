@@ -1,6 +1,12 @@
 //! Whatever becomes of those who receive telemetry, requests are answered as ever.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
@@ -8,6 +14,9 @@ use crate::{
     otlp::{px0, render},
     receiver::soon,
 };
+
+/// For how long an exporter waits.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a receiver can be of no use.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +31,17 @@ enum Fault {
     Refusing,
 }
 
-/// Where one of them is.
-async fn receiver(fault: Fault) -> String {
+/// Where one of them is, and how often somebody came.
+async fn receiver(fault: Fault) -> (String, Arc<AtomicUsize>) {
+    let came = Arc::new(AtomicUsize::new(0));
+    let count = came.clone();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     if !matches!(fault, Fault::Down) {
         tokio::spawn(async move {
             let mut kept = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 match fault {
                     Fault::Silent => kept.push(stream),
                     Fault::Refusing => {
@@ -49,7 +61,7 @@ async fn receiver(fault: Fault) -> String {
             }
         });
     }
-    format!("http://{addr}")
+    (format!("http://{addr}"), came)
 }
 
 /// How long a number of renders takes, one after the other, and how long the slowest.
@@ -63,15 +75,15 @@ async fn renders(variables: &[(&'static str, String)]) -> (Duration, Duration) {
     }
     let took = begun.elapsed();
     // It ends, too.
+    let begun = Instant::now();
     server.stop().await;
+    assert!(begun.elapsed() < PATIENCE / 2, "it ended only after {:?}", begun.elapsed());
     (took, slowest)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_answered_whatever_becomes_of_telemetry() {
     let (plain, _) = renders(&[]).await;
-    // An exporter waits for this long.
-    let patience = Duration::from_secs(10);
     for fault in [Fault::Down, Fault::Silent, Fault::Closing, Fault::Refusing] {
         // Those by which nothing is ever heard are the ones to wait for.
         let protocols: &[_] = match fault {
@@ -81,7 +93,8 @@ async fn requests_are_answered_whatever_becomes_of_telemetry() {
         };
         for protocol in protocols {
             let mut variables = soon();
-            variables.push(("OTEL_EXPORTER_OTLP_ENDPOINT", receiver(fault).await));
+            let (receiver, came) = receiver(fault).await;
+            variables.push(("OTEL_EXPORTER_OTLP_ENDPOINT", receiver));
             variables.push(("OTEL_EXPORTER_OTLP_PROTOCOL", (*protocol).to_owned()));
             // Full at once: what does not fit is dropped.
             variables.push(("OTEL_BSP_MAX_QUEUE_SIZE", "16".to_owned()));
@@ -89,10 +102,12 @@ async fn requests_are_answered_whatever_becomes_of_telemetry() {
             variables.push(("OTEL_BLRP_MAX_QUEUE_SIZE", "16".to_owned()));
             variables.push(("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "16".to_owned()));
             let (took, slowest) = renders(&variables).await;
+            let tried = came.load(Ordering::Relaxed) > 0;
+            assert_eq!(tried, !matches!(fault, Fault::Down), "{fault:?} by {protocol}");
             // Were any to wait for the receiver, it would take as long as an exporter does.
-            assert!(slowest < patience / 4, "{fault:?} by {protocol}: {slowest:?}");
+            assert!(slowest < PATIENCE / 4, "{fault:?} by {protocol}: {slowest:?}");
             assert!(
-                took < plain * 10 + patience / 4,
+                took < plain * 10 + PATIENCE / 4,
                 "{fault:?} by {protocol}: {took:?}, not {plain:?}"
             );
         }
