@@ -11,14 +11,13 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing better to do")]
 
 use std::{
-    io::{BufRead, BufReader},
+    io::BufRead as _,
     net::SocketAddr,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use axum::Router;
 use clap::Parser;
 use hyper::StatusCode;
 use px0_benches::{
@@ -28,7 +27,11 @@ use px0_benches::{
 };
 use serde_json::{Map, json};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+};
 
 /// Puts px0 with and without telemetry under the same load.
 #[derive(Parser)]
@@ -94,7 +97,8 @@ impl Process {
             .stderr(Stdio::null());
         let mut child = command.spawn().expect("px0 is built: cargo build --release --workspace");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+        lines.read_line(&mut line).unwrap();
         let (_, addr) = line.trim().rsplit_once("http://").expect("px0 starts");
         Self { child, api: Api { addr: addr.parse().unwrap() }, _folder: folder }
     }
@@ -107,15 +111,39 @@ impl Drop for Process {
     }
 }
 
-/// Somebody who takes whatever comes.
+/// Somebody who takes whatever comes, and looks at nothing but where it ends: a collector has a machine of its own.
 fn receiver() -> (Runtime, SocketAddr) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let addr = listener.local_addr().unwrap();
-    let router = Router::new().fallback(async |_body: axum::body::Bytes| StatusCode::OK);
-    runtime.spawn(async move { axum::serve(listener, router).await });
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(take(BufReader::with_capacity(1 << 20, stream)));
+        }
+    });
     (runtime, addr)
+}
+
+/// Takes requests until there is none any more.
+async fn take(mut stream: BufReader<TcpStream>) -> std::io::Result<()> {
+    let mut length = 0;
+    let mut line = String::new();
+    while stream.read_line(&mut line).await? > 0 {
+        if let Some(given) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = given.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            while length > 0 {
+                let taken = stream.fill_buf().await?.len().min(length);
+                stream.consume(taken);
+                length -= taken;
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 fn main() {

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use px0_core::{
-    Error, SPANS,
+    Error,
     access::{Callers, Operation},
     caller::{Caller, unauthorized},
 };
@@ -13,7 +13,7 @@ use px0_core::{
 use tracing::Instrument;
 
 use super::{body, query::Params};
-use crate::{App, error::ApiError};
+use crate::{App, error::ApiError, telemetry::trace::part};
 
 /// What a route is, for what runs around its handler.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ async fn who(app: &App, operation: Operation, headers: &HeaderMap) -> Result<Cal
     let caller = match (operation.rule().callers, headers.get(header::AUTHORIZATION)) {
         (Callers::Anyone, _) | (_, None) => Caller::Anonymous,
         (_, Some(_)) => {
-            let span = tracing::info_span!(target: SPANS, "auth");
+            let span = part!("auth");
             let token = bearer(headers).ok_or_else(unauthorized)?;
             app.px0.authenticate(token).instrument(span).await?
         }

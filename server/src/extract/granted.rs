@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use px0_core::{
-    SPANS, TagName,
+    TagName,
     access::Operation,
     cache::Resolved,
     caller::Caller,
@@ -17,11 +17,11 @@ use px0_core::{
 use tracing::{Instrument, Span};
 
 use super::{Params, PathValues, Route, not_admitted};
-use crate::{App, error::ApiError};
+use crate::{App, error::ApiError, telemetry::trace::part};
 
 /// The span of finding what the path names.
 fn resolve() -> Span {
-    tracing::info_span!(target: SPANS, "resolve")
+    part!("resolve")
 }
 
 /// What the path names, with the caller's permission to do the route's operation on it.

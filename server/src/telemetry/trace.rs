@@ -143,6 +143,23 @@ impl Recorder {
     }
 }
 
+/// The span of a part of the request, if it is recorded: to ask here costs less than to ask whoever would make it.
+macro_rules! part {
+    ($name:literal) => {
+        if $crate::telemetry::trace::is_recorded() {
+            tracing::info_span!(target: px0_core::SPANS, $name)
+        } else {
+            tracing::Span::none()
+        }
+    };
+}
+pub(crate) use part;
+
+/// Whether what happens now belongs to a request that is recorded.
+pub(crate) fn is_recorded() -> bool {
+    Context::map_current(TraceContextExt::has_active_span)
+}
+
 fn random() -> TraceId {
     // Version 4 of a UUID is random but for six bits.
     TraceId::from_bytes(uuid::Uuid::new_v4().into_bytes())
