@@ -1,4 +1,4 @@
-//! Builds the guests: each of [`GUESTS`] becomes a component in `OUT_DIR`.
+//! Builds the guests: each of [`GUESTS`] becomes a component in `OUT_DIR`, and beside it the code that it compiles to.
 
 use std::{
     env,
@@ -6,6 +6,7 @@ use std::{
 };
 
 use px0_componentize::{Error, Package, write};
+use px0_precompile::embed;
 
 /// A guest: its folder, its library, the component it becomes, and flags for it alone.
 struct Guest {
@@ -43,7 +44,9 @@ fn main() -> Result<(), Error> {
         watch(&folder);
         let target = out.join("guests");
         let built = Package { folder: &folder, target: &target, flags: guest.flags }.build()?;
-        write(&built, guest.library, &out.join(guest.component))?;
+        let component = out.join(guest.component);
+        write(&built, guest.library, &component)?;
+        embed(&component, &component.with_extension("cwasm"))?;
     }
     Ok(())
 }

@@ -44,7 +44,6 @@ impl Product {
         settings.store.sled.path = folder.path().join("data");
         settings.email.mode = EmailMode::AutoVerify;
         settings.rate_limit.enabled = false;
-        settings.render.cache_dir = Some(std::env::temp_dir().join("px0-benches-code"));
         change(&mut settings);
         let runtime = Runtime::new().unwrap();
         let running = runtime.block_on(px0_server::start(settings)).unwrap();

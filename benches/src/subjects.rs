@@ -43,8 +43,7 @@ pub fn variables() -> Value {
 /// # Panics
 /// When it cannot be made.
 pub fn sandbox(isolation: Isolation) -> Sandbox {
-    let cache_dir = Some(std::env::temp_dir().join("px0-benches-code"));
-    Sandbox::new(RenderSettings { isolation, cache_dir, ..RenderSettings::default() })
+    Sandbox::new(RenderSettings { isolation, ..RenderSettings::default() })
         .expect("the sandbox can be made")
 }
 

@@ -11,7 +11,7 @@ use semver::Version;
 
 use crate::{
     PluginSettings,
-    load::{self, Context, LoadError, Source},
+    load::{self, Code, Context, LoadError, Source},
     log::tidy,
     manifest::{COMPONENT, FILE, Manifest},
     shipped::shipped,
@@ -105,7 +105,7 @@ fn put(source: &Source, path: &Path, target: &Path) -> Result<(), InstallError> 
         let file = new.join(name);
         fs::write(&file, bytes).map_err(failed(&file))
     };
-    write(COMPONENT, &source.bytes)?;
+    write(COMPONENT, source.code.wasm())?;
     write(FILE, text.as_bytes())?;
     if target.exists() {
         fs::rename(target, &old).map_err(failed(target))?;
@@ -140,7 +140,7 @@ pub(crate) fn built(from: &Path) -> Result<Source, InstallError> {
         .map_err(|error| InstallError(format!("{} is no component: {error}", file.display())))?;
     manifest.sha256 = Some(load::checksum(&bytes));
     manifest.component = None;
-    Ok(Source { manifest, bytes: bytes.into() })
+    Ok(Source { manifest, code: Code::Installed(bytes) })
 }
 
 /// The plugins, sorted by id.

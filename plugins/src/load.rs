@@ -1,7 +1,6 @@
 //! From a folder, or from what comes with px0, to a plugin that can be asked.
 
 use std::{
-    borrow::Cow,
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
@@ -18,10 +17,10 @@ use px0_core::{
 };
 use px0_render_wasm::{
     EngineSource, PluginName, TemplateEngine,
-    host::{Background, Machine, component},
+    host::{Background, Embedded, Machine, component},
 };
 use sha2::{Digest, Sha256};
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
 use crate::{
     Grant, PluginSettings,
@@ -48,7 +47,25 @@ pub struct LoadError {
 /// What a plugin is made of.
 pub(crate) struct Source {
     pub(crate) manifest: Manifest,
-    pub(crate) bytes: Cow<'static, [u8]>,
+    pub(crate) code: Code,
+}
+
+/// Where the component of a plugin is.
+pub(crate) enum Code {
+    /// In the binary.
+    Shipped(Embedded),
+    /// Read from a file.
+    Installed(Vec<u8>),
+}
+
+impl Code {
+    /// The component as WebAssembly.
+    pub(crate) fn wasm(&self) -> &[u8] {
+        match self {
+            Self::Shipped(embedded) => embedded.component(),
+            Self::Installed(bytes) => bytes,
+        }
+    }
 }
 
 impl Source {
@@ -74,12 +91,15 @@ impl Source {
             );
             return Err(wrong(why));
         }
-        Ok(Self { manifest, bytes: bytes.into() })
+        Ok(Self { manifest, code: Code::Installed(bytes) })
     }
 
     fn mark(&self, granted: &[Permission]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        checksum(&self.bytes).hash(&mut hasher);
+        // What comes with px0 does not change while it runs.
+        if let Code::Installed(bytes) = &self.code {
+            checksum(bytes).hash(&mut hasher);
+        }
         self.manifest.label().hash(&mut hasher);
         self.manifest
             .settings_schema()
@@ -154,7 +174,23 @@ pub(crate) enum Loaded {
 }
 
 impl Context {
-    /// Compiles a plugin and looks at it.
+    /// The component of a plugin: as the build compiled it, else from the cache or compiled here.
+    fn component(&self, source: &Source) -> Result<Component, String> {
+        let engine = &self.machine.engine;
+        if let Code::Shipped(embedded) = &source.code
+            && let Some(component) = embedded.load(engine)
+        {
+            return Ok(component);
+        }
+        let bytes = px0_componentize::component(source.code.wasm().to_vec())
+            .map_err(|error| format!("it is no component: {error}"))?;
+        let name = format!("plugin_{}_", source.manifest.id);
+        component(engine, &name, &bytes, self.cache_dir.as_deref())
+            .map(|(component, _)| component)
+            .map_err(|error| format!("it is no component that px0 can run: {error:#}"))
+    }
+
+    /// Loads a plugin and looks at it.
     pub(crate) fn load(
         &self,
         source: &Source,
@@ -163,13 +199,7 @@ impl Context {
         let manifest = &source.manifest;
         let wrong = |why: String| LoadError { plugin: manifest.label(), why };
         let machine = self.machine;
-        let bytes = px0_componentize::component(source.bytes.to_vec())
-            .map_err(|error| wrong(format!("it is no component: {error}")))?;
-        let name = format!("plugin_{}_", manifest.id);
-        let (component, _) = component(&machine.engine, &name, &bytes, self.cache_dir.as_deref())
-            .map_err(|error| {
-            wrong(format!("it is no component that px0 can run: {error:#}"))
-        })?;
+        let component = self.component(source).map_err(wrong)?;
         let (kind, wants) = (manifest.kind, &*manifest.wants);
         let api = look(&machine.engine, &component, kind, wants, granted).map_err(wrong)?;
         if api.version() != manifest.api {

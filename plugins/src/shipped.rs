@@ -1,25 +1,19 @@
 //! The plugins that come with px0: built from `shipped/` by the build script, and loaded when they are first used.
 
-use crate::{LoadError, load::Source, manifest::Manifest};
+use px0_render_wasm::{embedded, host::Embedded};
+
+use crate::{
+    LoadError,
+    load::{Code, Source},
+    manifest::Manifest,
+};
 
 /// `plugin.toml` and component of each.
-const SHIPPED: [(&str, &[u8]); 4] = [
-    (
-        include_str!("../shipped/gotemplate/plugin.toml"),
-        include_bytes!(concat!(env!("OUT_DIR"), "/gotemplate.wasm")),
-    ),
-    (
-        include_str!("../shipped/json-guard/plugin.toml"),
-        include_bytes!(concat!(env!("OUT_DIR"), "/json-guard.wasm")),
-    ),
-    (
-        include_str!("../shipped/redact/plugin.toml"),
-        include_bytes!(concat!(env!("OUT_DIR"), "/redact.wasm")),
-    ),
-    (
-        include_str!("../shipped/token-budget/plugin.toml"),
-        include_bytes!(concat!(env!("OUT_DIR"), "/token-budget.wasm")),
-    ),
+const SHIPPED: [(&str, Embedded); 4] = [
+    (include_str!("../shipped/gotemplate/plugin.toml"), embedded!("gotemplate")),
+    (include_str!("../shipped/json-guard/plugin.toml"), embedded!("json-guard")),
+    (include_str!("../shipped/redact/plugin.toml"), embedded!("redact")),
+    (include_str!("../shipped/token-budget/plugin.toml"), embedded!("token-budget")),
 ];
 
 /// All of them.
@@ -27,10 +21,10 @@ const SHIPPED: [(&str, &[u8]); 4] = [
 /// # Errors
 /// One is not as it should be, which a test would have told.
 pub(crate) fn shipped() -> Result<Vec<Source>, LoadError> {
-    let source = |(text, bytes): (&str, &'static [u8])| {
+    let source = |(text, embedded): (&str, Embedded)| {
         let manifest = Manifest::parse(text)
             .map_err(|why| LoadError { plugin: "that comes with px0".to_owned(), why })?;
-        Ok(Source { manifest, bytes: bytes.into() })
+        Ok(Source { manifest, code: Code::Shipped(embedded) })
     };
     SHIPPED.into_iter().map(source).collect()
 }

@@ -1,9 +1,12 @@
-//! The guests' compiled code, kept between starts.
+//! Compiled code: what the binary carries, and what is kept between starts.
 //!
-//! Compiling a guest takes a second and more; loading its code takes milliseconds. Loaded code runs
-//! with all rights of this process, so only what this process itself wrote is loaded: a file of its
-//! own user, readable by nobody else, in a folder of which the same is true, whose checksum holds.
-//! Anything else is not an error but simply not there: the guest is compiled again.
+//! Compiling a component takes a second and more; loading its code takes milliseconds. Loaded code runs with all rights of this
+//! process, so there are only two places that it comes from:
+//!
+//! - **the binary**, for the guests and the plugins that come with px0 ([`Embedded`]);
+//! - **the cache folder**, for plugins that were installed ([`component`]). There, only what this process itself wrote is loaded: a
+//!   file of its own user, readable by nobody else, in a folder of which the same is true, whose checksum holds. Anything else is
+//!   not an error but simply not there: the component is compiled again.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -15,6 +18,69 @@ use wasmtime::{Engine, Error, component::Component};
 
 /// Bytes of the checksum in front of the code.
 const CHECKSUM: usize = 32;
+
+/// A component that the binary carries, with the code that the build made of it.
+#[derive(Clone, Copy)]
+pub struct Embedded {
+    component: &'static [u8],
+    code: &'static [u8],
+}
+
+impl Embedded {
+    /// A component and its code. No code means that the build could not compile for its target.
+    ///
+    /// # Safety
+    /// `code` is empty, or what [`px0_precompile::embed`] made.
+    #[expect(unsafe_code, reason = "who names the code vouches for it")]
+    pub const unsafe fn new(component: &'static [u8], code: &'static [u8]) -> Self {
+        Self { component, code }
+    }
+
+    /// The component as WebAssembly.
+    pub const fn component(&self) -> &'static [u8] {
+        self.component
+    }
+
+    /// Whether the build compiled it, so that it can be loaded in milliseconds.
+    pub const fn is_compiled(&self) -> bool {
+        !self.code.is_empty()
+    }
+
+    /// Loads it; `None` when this machine cannot run what the build made, so that it must be compiled here.
+    pub fn load(&self, engine: &Engine) -> Option<Component> {
+        if !self.is_compiled() {
+            return None;
+        }
+        // SAFETY: deserializing trusts its input to be what wasmtime made of a component, which `Embedded::new` was promised.
+        // The engine itself refuses code of other settings or for other processors.
+        #[expect(unsafe_code, reason = "the code is part of this program")]
+        let component = unsafe { Component::deserialize(engine, self.code) };
+        component
+            .inspect_err(|error| {
+                let error = format!("{error:#}");
+                tracing::warn!(
+                    error,
+                    "the code that comes with px0 does not run here and will be compiled"
+                );
+            })
+            .ok()
+    }
+}
+
+/// The component `name` of the build script of the crate that says this, as an [`Embedded`].
+#[macro_export]
+macro_rules! embedded {
+    ($name:literal) => {{
+        // SAFETY: the build script has the code made by `px0_precompile::embed`.
+        #[expect(unsafe_code, reason = "the code is part of this program")]
+        unsafe {
+            $crate::host::Embedded::new(
+                include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm")),
+                include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".cwasm")),
+            )
+        }
+    }};
+}
 
 /// Compiles `guest`, or takes its code from `folder`, where it is kept under `name`; says whether it had to be compiled.
 ///
@@ -121,12 +187,13 @@ mod private {
         io::{self, Read, Write},
         os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
         path::Path,
+        sync::atomic::{AtomicU64, Ordering},
     };
 
     /// The bytes of `file`, if it and its folder belong to this user alone.
     pub(super) fn read(file: &Path) -> Option<Vec<u8>> {
         let folder = file.parent()?;
-        let user = user(folder).ok()?;
+        let user = rustix::process::geteuid().as_raw();
         let is_ours = |metadata: &fs::Metadata, mode: u32| {
             metadata.uid() == user && metadata.permissions().mode() & 0o777 & !mode == 0
         };
@@ -151,7 +218,10 @@ mod private {
         let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-        let partial = file.with_extension(format!("{}.part", std::process::id()));
+        // Two loaders of one process may write the same file: each has a draft of its own.
+        static DRAFTS: AtomicU64 = AtomicU64::new(0);
+        let draft = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let partial = file.with_extension(format!("{}-{draft}.part", std::process::id()));
         let written = create(&partial).and_then(|mut open| {
             open.write_all(bytes)?;
             open.sync_all()?;
@@ -169,14 +239,6 @@ mod private {
             _ => {}
         }
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)
-    }
-
-    /// Who this process is: the owner of a file that it just made.
-    fn user(folder: &Path) -> io::Result<u32> {
-        let probe = folder.join(format!(".{}.probe", std::process::id()));
-        let owner = create(&probe)?.metadata().map(|metadata| metadata.uid());
-        fs::remove_file(&probe)?;
-        owner
     }
 }
 

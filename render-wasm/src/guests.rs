@@ -2,9 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -25,7 +25,7 @@ use wasmtime::{Engine, Error, component::Component};
 use crate::{
     Isolation, RenderSettings, SandboxError, Stats,
     background::Background,
-    code,
+    code::{self, Embedded},
     engine::Machine,
     lane::Lane,
     lend::{Functions, Plugins},
@@ -37,8 +37,8 @@ use crate::{
 };
 
 /// The guests, built by the build script.
-const MINIJINJA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/minijinja.wasm"));
-const SCHEMA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schema.wasm"));
+const MINIJINJA: Embedded = crate::embedded!("minijinja");
+const SCHEMA: Embedded = crate::embedded!("schema");
 
 /// How many versions with long renders are remembered. When there are more, all are found out anew.
 const REMEMBERED: usize = 4096;
@@ -111,8 +111,7 @@ pub(crate) struct Guests {
     machine: &'static Machine,
     built_in: BTreeMap<EngineName, Arc<TemplateEngine>>,
     extensions: ArcSwap<Extensions>,
-    /// Made in the background: most renders have no schema, and its guest takes longest to compile.
-    schema: Background<SchemaEngine>,
+    schema: Schema,
     pool: Pool,
     origins: Arc<Origins>,
     renders: AtomicU64,
@@ -121,37 +120,76 @@ pub(crate) struct Guests {
     long: Mutex<HashMap<VersionId, u32>>,
 }
 
+/// The schema checker, made when it is first needed: most renders have no schema.
+struct Schema {
+    engine: Engine,
+    origins: Arc<Origins>,
+    folder: Option<PathBuf>,
+    made: OnceLock<Background<SchemaEngine>>,
+}
+
+impl Schema {
+    /// Begins to make it, if nobody has yet.
+    fn begin(&self) -> Result<&Background<SchemaEngine>, String> {
+        if let Some(begun) = self.made.get() {
+            return Ok(begun);
+        }
+        let (engine, origins, folder) =
+            (self.engine.clone(), self.origins.clone(), self.folder.clone());
+        let begun = Background::new("px0-schema-guest", move || {
+            let component = origins.component(&engine, "schema", &SCHEMA, folder.as_deref());
+            component
+                .and_then(|component| SchemaEngine::new(&engine, &component))
+                .map_err(|error| format!("{error:#}"))
+        });
+        let begun = begun.map_err(|error| error.to_string())?;
+        // Who came second has made one for nothing.
+        Ok(self.made.get_or_init(|| begun))
+    }
+
+    /// Whether nobody has to wait for it.
+    fn is_ready(&self) -> bool {
+        SCHEMA.is_compiled() || self.made.get().is_some_and(Background::is_made)
+    }
+
+    async fn get(&self) -> Result<Arc<SchemaEngine>, String> {
+        self.begin()?.get().await
+    }
+}
+
 /// Where the guests' code came from.
 #[derive(Default)]
 struct Origins {
+    embedded: AtomicUsize,
     compiled: AtomicUsize,
     cached: AtomicUsize,
 }
 
 impl Guests {
-    /// Compiles the guests, or takes their code from the cache.
+    /// Loads the guests.
     pub(crate) fn new(
         machine: &'static Machine,
         settings: RenderSettings,
     ) -> Result<Self, SandboxError> {
         let engine = &machine.engine;
         let origins = Arc::new(Origins::default());
-        let schema = {
-            let (origins, folder) = (origins.clone(), settings.cache_dir.clone());
-            Background::new("px0-schema-guest", move || {
-                let component = origins.component(engine, "schema", SCHEMA, folder.as_deref());
-                component
-                    .and_then(|component| SchemaEngine::new(engine, &component))
-                    .map_err(|error| format!("{error:#}"))
-            })
+        let folder = settings.cache_dir.clone();
+        let schema = Schema {
+            engine: engine.clone(),
+            origins: origins.clone(),
+            folder: folder.clone(),
+            made: OnceLock::new(),
         };
-        let minijinja =
-            origins.component(engine, "minijinja", MINIJINJA, settings.cache_dir.as_deref())?;
+        if !SCHEMA.is_compiled() {
+            // That takes seconds: better now than when somebody waits for it.
+            schema.begin().map_err(SandboxError::Engine)?;
+        }
+        let minijinja = origins.component(engine, "minijinja", &MINIJINJA, folder.as_deref())?;
         let minijinja = Arc::new(TemplateEngine::built_in(engine, &minijinja)?);
         Ok(Self {
             built_in: BTreeMap::from([(EngineName::default(), minijinja)]),
             extensions: ArcSwap::default(),
-            schema: schema.map_err(|error| SandboxError::Engine(error.to_string()))?,
+            schema,
             pool: Pool::new(settings.pool_memory, settings.kept_per_version()),
             machine,
             origins,
@@ -180,14 +218,15 @@ impl Guests {
             pool: self.pool.stats(),
             renders: self.renders.load(Ordering::Relaxed),
             fuel: self.fuel.load(Ordering::Relaxed),
+            embedded: self.origins.embedded.load(Ordering::Relaxed),
             compiled: self.origins.compiled.load(Ordering::Relaxed),
             cached: self.origins.cached.load(Ordering::Relaxed),
         }
     }
 
-    /// Whether the schema checker is made; the others are from the beginning.
+    /// Whether nobody has to wait for a compilation.
     pub(crate) fn is_ready(&self) -> bool {
-        self.schema.is_made()
+        self.schema.is_ready()
     }
 
     /// Whether renders of `version` are long ones.
@@ -426,15 +465,19 @@ fn fault(ready: &Ready, template: &TemplateRef, why: String) -> RenderError {
 }
 
 impl Origins {
-    /// The component `guest`, compiled or from `folder`, counted.
+    /// The component `guest`, as the build compiled it, else from `folder` or compiled here; counted.
     fn component(
         &self,
         engine: &Engine,
         name: &str,
-        guest: &[u8],
+        guest: &Embedded,
         folder: Option<&Path>,
     ) -> Result<Component, Error> {
-        let (component, compiled) = code::component(engine, name, guest, folder)?;
+        if let Some(component) = guest.load(engine) {
+            self.embedded.fetch_add(1, Ordering::Relaxed);
+            return Ok(component);
+        }
+        let (component, compiled) = code::component(engine, name, guest.component(), folder)?;
         let count = if compiled { &self.compiled } else { &self.cached };
         count.fetch_add(1, Ordering::Relaxed);
         Ok(component)

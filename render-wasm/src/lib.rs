@@ -10,8 +10,7 @@
 //! - `lane` is where calls run, short and long ones apart, `turn` runs them in slices, `tenants` says how many at once, `guard`
 //!   watches over memory, `stop` tells why a call was ended;
 //! - an [`Observer`] is told of every render;
-//! - `engine` configures WebAssembly, `code` keeps compiled code between starts, `background` makes
-//!   what is not needed at once.
+//! - `engine` configures WebAssembly, `code` loads compiled code, `background` makes what is not needed at once.
 
 mod background;
 mod code;
@@ -44,7 +43,7 @@ pub use template::{EngineSource, PluginName, TemplateEngine};
 pub mod host {
     pub use crate::{
         background::Background,
-        code::component,
+        code::{Embedded, component},
         engine::Machine,
         guard::Guard,
         lane::LongLane,

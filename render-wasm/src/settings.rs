@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use px0_core::render::EngineName;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::{engine::MAX_MEMORY, lane};
 
@@ -63,9 +63,16 @@ pub struct RenderSettings {
     pub long_per_tenant: Option<usize>,
     /// The engine of versions that name none.
     pub default_engine: EngineName,
-    /// The folder that keeps the guests' compiled code, so that a second start need not compile.
-    /// It belongs to this process alone (mode 0700). None: compile at every start.
+    /// The folder that keeps compiled code which is not part of the binary, so that a second start need not compile.
+    /// It belongs to this process alone (mode 0700). None, which settings write as an empty text: compile at every start.
+    #[serde(deserialize_with = "folder")]
     pub cache_dir: Option<PathBuf>,
+}
+
+/// A folder; empty is none.
+fn folder<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let folder = PathBuf::deserialize(from)?;
+    Ok((!folder.as_os_str().is_empty()).then_some(folder))
 }
 
 impl RenderSettings {

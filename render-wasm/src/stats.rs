@@ -30,6 +30,8 @@ pub struct Stats {
     pub renders: u64,
     /// Instructions that those renders took in sum.
     pub fuel: u64,
+    /// Guests whose code came with the binary.
+    pub embedded: usize,
     /// Guests whose code was compiled, because there was none in the cache.
     pub compiled: usize,
     /// Guests whose code came from the cache.

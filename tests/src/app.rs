@@ -9,12 +9,10 @@ use std::{
 
 use px0_backends::postgres::PostgresSettings;
 use px0_config::{Backend, EmailMode, Settings};
-use px0_core::{ids::OrgId, render::Renderer, store::SharedStore};
-use px0_render_wasm::{RenderSettings, Sandbox};
+use px0_core::store::SharedStore;
 use px0_server::Running;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 
 use crate::{Client, Home, client, postgres::Database};
 
@@ -98,7 +96,7 @@ impl App {
         settings.rate_limit.enabled = false;
         // A machine that builds or tests other things meanwhile may take its time.
         settings.http.timeout_ms = 300_000;
-        settings.render.cache_dir = Some(compiled().await);
+        settings.render.cache_dir = Some(compiled());
         change(&mut settings);
         let running = px0_server::start(settings).await.unwrap();
         let base = format!("http://{}", running.addr);
@@ -262,19 +260,8 @@ impl Drop for App {
     }
 }
 
-/// Where compiled guests are kept between tests: beside what cargo built, so that it goes with it. They are compiled
-/// once, before the first server starts; then all servers find them there.
-pub async fn compiled() -> PathBuf {
-    static FOLDER: OnceCell<PathBuf> = OnceCell::const_new();
-    let compile = async || {
-        let this = std::env::current_exe().unwrap();
-        let folder = this.parent().unwrap().join("px0-tests-compiled");
-        let cache_dir = Some(folder.clone());
-        let settings = RenderSettings { cache_dir, ..RenderSettings::default() };
-        let sandbox =
-            tokio::task::spawn_blocking(|| Sandbox::new(settings).unwrap()).await.unwrap();
-        sandbox.check_schema(OrgId::new(), "{}").await.unwrap();
-        folder
-    };
-    FOLDER.get_or_init(compile).await.clone()
+/// Where the code of plugins that tests install is kept between tests: beside what cargo built, so that it goes with it.
+pub fn compiled() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    this.parent().unwrap().join("px0-tests-compiled")
 }

@@ -61,7 +61,6 @@ fn fixtures() -> BTreeMap<String, Fixture> {
 
 fn sandbox() -> Sandbox {
     Sandbox::new(RenderSettings {
-        cache_dir: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("code")),
         // The machine that runs the tests may be busy, and no page is about time.
         deadline_ms: 10_000,
         ..RenderSettings::default()

@@ -1,31 +1,13 @@
 //! One line to a sandbox, a tenant and a template.
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
-use std::{
-    path::{Path, PathBuf},
-    sync::LazyLock,
-};
+use std::sync::LazyLock;
 
 use px0_core::{
     ids::OrgId,
     render::{EngineName, RenderError, Renderer, TemplateError, TemplateRef, Tenant},
 };
 use px0_render_wasm::{RenderSettings, Sandbox};
-
-/// Where the tests keep the guests' compiled code. It is complete before the first sandbox is handed
-/// out: otherwise every sandbox of a first run would compile for itself.
-static CODE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code");
-    let settings = RenderSettings { cache_dir: Some(folder.clone()), ..RenderSettings::default() };
-    let filled = std::thread::spawn(move || {
-        let sandbox = Sandbox::new(settings).expect("the sandbox can be made");
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().build().expect("there is a runtime");
-        runtime.block_on(sandbox.check_schema(px0_core::ids::OrgId::new(), "{}"))
-    });
-    assert_eq!(filled.join().ok(), Some(Ok(())), "the guests can be compiled");
-    folder
-});
 
 /// A sandbox with the default limits, shared by the tests of one file.
 pub(crate) fn sandbox() -> &'static Sandbox {
@@ -36,7 +18,6 @@ pub(crate) fn sandbox() -> &'static Sandbox {
 /// A sandbox with other limits.
 pub(crate) fn sandbox_with(change: impl FnOnce(&mut RenderSettings)) -> Sandbox {
     let mut settings = RenderSettings {
-        cache_dir: Some(CODE.clone()),
         // The machine that runs the tests may be busy: time is only a limit where it is the subject.
         deadline_ms: 10_000,
         ..RenderSettings::default()

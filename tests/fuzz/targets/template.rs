@@ -26,7 +26,6 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
         isolation: Isolation::Render,
         // Everything is slower here; the limits that count are those of fuel and memory.
         deadline_ms: 10_000,
-        cache_dir: Some(std::env::temp_dir().join("px0-fuzz-code")),
         ..RenderSettings::default()
     })
     .expect("a sandbox")

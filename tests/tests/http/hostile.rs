@@ -6,13 +6,11 @@
 use std::{
     cmp::Reverse,
     fmt,
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use px0_tests::{Answer, Client, Home, compiled};
+use px0_tests::{Answer, Client, Home};
 use reqwest::Method;
 use serde_json::json;
 
@@ -194,17 +192,6 @@ async fn send(
     answer
 }
 
-/// Gives a new server the guests' compiled code: compiling them takes longer than all that is tested, and memory too.
-async fn copy_compiled(data: &Path) {
-    let folder = data.join("compiled");
-    let mut private = DirBuilder::new();
-    private.recursive(true).mode(0o700).create(&folder).unwrap();
-    for file in compiled().await.read_dir().unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-    }
-}
-
 /// The five that took most, a line each.
 fn first_five<T: Ord>(costs: &mut [Cost], most: impl Fn(&Cost) -> T) -> String {
     costs.sort_by_key(|cost| Reverse(most(cost)));
@@ -231,7 +218,6 @@ async fn warm_up(somebody: &Home) {
 async fn hostile_templates_get_their_answers_and_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    copy_compiled(&data).await;
     let mut settings = sled(&data);
     // What idle instances may keep is kept on purpose; it must not be taken for what is lost.
     settings.push(("PX0_RENDER__POOL_MEMORY", (16 << 20).to_string()));

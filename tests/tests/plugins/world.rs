@@ -36,8 +36,7 @@ impl World {
             PluginSettings { path: Some(folder.path().to_owned()), ..PluginSettings::default() };
         change(&mut settings);
         let plugins = load(settings).unwrap_or_else(|error| panic!("{error}"));
-        let render =
-            RenderSettings { cache_dir: Some(compiled().await), ..RenderSettings::default() };
+        let render = RenderSettings { cache_dir: Some(compiled()), ..RenderSettings::default() };
         let sandbox = Sandbox::new(render).unwrap();
         sandbox.extend(plugins.extensions());
         Self { folder, plugins, sandbox }

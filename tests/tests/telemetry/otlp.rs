@@ -1,9 +1,7 @@
 //! Traces, metrics and logs arrive, and are about what happened.
 
-use std::{os::unix::fs::DirBuilderExt, path::Path};
-
 use px0_tests::{
-    Answer, Home, compiled,
+    Answer, Home,
     process::{Server, sled},
 };
 use reqwest::Method;
@@ -15,23 +13,11 @@ use crate::receiver::{Protocol, Receiver, attribute, hex, text};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// Puts compiled code where a px0 looks for it first.
-pub(crate) async fn warm_up(data: &Path) {
-    let (from, to) = (compiled().await, data.join("compiled"));
-    std::fs::create_dir_all(data).unwrap();
-    // Code that others can change is not taken.
-    std::fs::DirBuilder::new().mode(0o700).create(&to).unwrap();
-    for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-    }
-}
-
 /// A px0 with these variables, its folder, and somebody with a live prompt.
 pub(crate) async fn px0(variables: &[(&'static str, String)]) -> (Server, TempDir, Home, String) {
     let folder = tempfile::tempdir().unwrap();
     let mut all = sled(&folder.path().join("data"));
     all.extend_from_slice(variables);
-    warm_up(&folder.path().join("data")).await;
     let log = std::fs::File::create(folder.path().join("log")).unwrap();
     let server = Server::start_with(&all, |command| {
         command.stderr(log);

@@ -8,10 +8,7 @@ use px0_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    otlp::warm_up,
-    receiver::{Protocol, Receiver},
-};
+use crate::receiver::{Protocol, Receiver};
 
 const PASSWORDS: [&str; 3] = ["Planted-1-password", "Planted-2-password", "Planted-wrong-3"];
 const VARIABLES: [&str; 3] = ["planted_variable_value", "planted_deep_value", "planted_undefined"];
@@ -41,7 +38,6 @@ async fn no_secret_leaves() {
     let outbox = folder.path().join("outbox");
     let mut variables = sled(&folder.path().join("data"));
     variables.extend(receiver.variables());
-    warm_up(&folder.path().join("data")).await;
     variables.push(("PX0_TELEMETRY__PROMPT_LABELS", "10".to_owned()));
     // All that px0 itself says.
     variables.push(("PX0_LOG__FILTER", "info,px0=trace,px0_core=trace,px0_server=trace,px0_backends=trace,px0_plugins=trace,px0_render_wasm=trace".to_owned()));
