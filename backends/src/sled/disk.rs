@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    fs::{self, File},
+    fs::File,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
@@ -18,11 +18,11 @@ pub(super) trait Disk: Send + 'static {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// sled's files.
+/// sled's files. All that a sync needs is open from the start: a process that has no file descriptors left can still write.
 pub(super) struct Files {
     /// A handle of our own from before the first write: the kernel reports a failed write once to each.
     log: File,
-    blobs: PathBuf,
+    blobs: Folder,
     synced: BTreeSet<OsString>,
 }
 
@@ -31,7 +31,7 @@ impl Files {
     pub(super) fn of(folder: &Path) -> io::Result<Self> {
         Ok(Self {
             log: File::options().read(true).write(true).open(folder.join("db"))?,
-            blobs: folder.join("blobs"),
+            blobs: Folder::open(folder.join("blobs"))?,
             synced: BTreeSet::new(),
         })
     }
@@ -41,11 +41,9 @@ impl Files {
     fn sync_blobs(&mut self) -> io::Result<()> {
         let mut present = BTreeSet::new();
         let mut fresh = false;
-        for entry in fs::read_dir(&self.blobs)? {
-            let entry = entry?;
-            let name = entry.file_name();
+        for name in self.blobs.names()? {
             if !self.synced.contains(&name) {
-                match File::open(entry.path()) {
+                match File::open(self.blobs.path.join(&name)) {
                     Ok(file) => file.sync_data()?,
                     // sled removed it meanwhile.
                     Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -56,10 +54,50 @@ impl Files {
             present.insert(name);
         }
         if fresh {
-            sync_folder(&self.blobs)?;
+            sync_folder(&self.blobs.path)?;
         }
         self.synced = present;
         Ok(())
+    }
+}
+
+/// A folder that can be listed again and again without opening anything.
+struct Folder {
+    path: PathBuf,
+    #[cfg(unix)]
+    open: rustix::fs::Dir,
+}
+
+impl Folder {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        #[cfg(unix)]
+        let open = rustix::fs::Dir::new(std::os::fd::OwnedFd::from(File::open(&path)?))?;
+        Ok(Self {
+            #[cfg(unix)]
+            open,
+            path,
+        })
+    }
+
+    /// The names of what is in it.
+    #[cfg(unix)]
+    fn names(&mut self) -> io::Result<Vec<OsString>> {
+        use std::os::unix::ffi::OsStringExt as _;
+        self.open.rewind();
+        let mut names = Vec::new();
+        while let Some(entry) = self.open.read() {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                names.push(OsString::from_vec(name));
+            }
+        }
+        Ok(names)
+    }
+
+    #[cfg(not(unix))]
+    fn names(&mut self) -> io::Result<Vec<OsString>> {
+        let entries = std::fs::read_dir(&self.path)?;
+        entries.map(|entry| entry.map(|entry| entry.file_name())).collect()
     }
 }
 
