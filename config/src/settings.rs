@@ -42,6 +42,12 @@ pub struct HttpSettings {
     pub addr: SocketAddr,
     /// Largest body, in bytes.
     pub max_body: usize,
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// Most connections from one address.
+    pub max_connections_per_address: usize,
+    /// Memory for large bodies, in bytes.
+    pub body_memory: usize,
     /// Longest request, in milliseconds.
     pub timeout_ms: u64,
     /// Longest wait for running requests at the end, in milliseconds.
@@ -234,6 +240,17 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let rules = [
             ("http.max_body", self.http.max_body > 0, "must be more than 0"),
+            ("http.max_connections", self.http.max_connections > 0, "must be more than 0"),
+            (
+                "http.max_connections_per_address",
+                self.http.max_connections_per_address > 0,
+                "must be more than 0",
+            ),
+            (
+                "http.body_memory",
+                self.http.body_memory >= self.http.max_body,
+                "must be at least http.max_body",
+            ),
             ("http.timeout_ms", self.http.timeout_ms > 0, "must be more than 0"),
             ("auth.session_seconds", self.auth.session_seconds > 0, "must be more than 0"),
             ("auth.code_seconds", self.auth.code_seconds > 0, "must be more than 0"),

@@ -80,6 +80,21 @@ macro_rules! operations {
                 match self { $($(Self::$operation)|* => $tag,)* }
             }
 
+            /// Whether its body holds templates, variables, schemas or settings, and may be as large as these. All others fit
+            /// into a few kilobytes.
+            pub const fn takes_documents(self) -> bool {
+                matches!(
+                    self,
+                    Self::RenderLive
+                        | Self::RenderVersion
+                        | Self::CreateVersion
+                        | Self::UpdateVersion
+                        | Self::CreatePromptPayload
+                        | Self::UpdatePromptPayload
+                        | Self::SetOrgPlugin
+                )
+            }
+
             /// Its row.
             pub const fn rule(self) -> Rule {
                 use KeyOperation::{Admin as AdminKey, All as AllKey, ReadRender};

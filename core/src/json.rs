@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{MapAccess, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 /// The text of one JSON value, kept as it was sent: numbers keep their digits, objects their order.
@@ -36,7 +39,7 @@ impl JsonText {
     /// # Errors
     /// What is wrong, and where.
     pub fn readable(&self) -> Result<(), serde_json::Error> {
-        serde_json::from_str::<serde_json::Value>(&self.0).map(drop)
+        serde_json::from_str::<Readable>(&self.0).map(drop)
     }
 
     /// Whether the value is an object.
@@ -68,6 +71,57 @@ impl Serialize for JsonText {
 impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Box::<RawValue>::deserialize(deserializer).map(|raw| Self::from_raw(&raw))
+    }
+}
+
+/// Any value, read as a tree of values would be, but kept nowhere.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
     }
 }
 
@@ -204,7 +258,12 @@ mod tests {
         let readable = |text: &str| JsonText::parse(text).expect("json").readable().is_ok();
         assert!(readable(r#"{"a": [1.5, 12345678901234567890, "\ud83d\ude00"]}"#));
         assert!(readable(&format!("{}{}", "[".repeat(127), "]".repeat(127))));
-        for text in [r#""\ud800""#, "1e400", &format!("{}{}", "[".repeat(128), "]".repeat(128))] {
+        for text in [
+            r#""\ud800""#,
+            r#"{"\ud800":1}"#,
+            "1e400",
+            &format!("{}{}", "[".repeat(128), "]".repeat(128)),
+        ] {
             assert!(!readable(text), "{text}");
         }
     }

@@ -69,7 +69,7 @@ pub(crate) fn rate_limited(seconds: u64) -> Error {
 
 fn retry_after(error: &Error) -> Option<HeaderValue> {
     let seconds = error.details.as_ref()?.get("retry_after")?.as_u64()?;
-    (error.code == Code::RateLimited).then(|| seconds.into())
+    matches!(error.code, Code::RateLimited | Code::Unavailable).then(|| seconds.into())
 }
 
 /// No such path.

@@ -12,7 +12,10 @@
 
 pub mod answer;
 pub mod app;
+mod bodies;
+mod connections;
 mod control;
+mod descriptors;
 mod error;
 mod extract;
 mod limiter;

@@ -97,7 +97,7 @@ fn refuse(wait: std::time::Duration) -> Error {
 }
 
 /// Somebody who has an IPv6 address has 2⁶⁴ of them: count their network.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),
         IpAddr::V6(v6) => {

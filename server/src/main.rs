@@ -1,7 +1,7 @@
 //! The `px0` binary.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks on its terminal")]
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write as _, path::PathBuf, pin::pin, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use px0_config::Settings;
@@ -117,6 +117,9 @@ fn maintain(
     runtime.block_on(command(&settings))
 }
 
+/// How long the end of the process waits for threads that are busy.
+const LINGER: Duration = Duration::from_millis(300);
+
 fn serve(config: Option<PathBuf>) -> Result<(), String> {
     let settings = Settings::load(config.as_deref()).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
@@ -128,15 +131,28 @@ fn serve(config: Option<PathBuf>) -> Result<(), String> {
     let _log = logging::start(&settings.log, &telemetry)?;
     let served = runtime.block_on(serving(settings, telemetry.clone()));
     telemetry.stop();
-    // A name that is being looked up for an exporter would be waited for.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    // Neither a name that is being looked up for an exporter nor a start that was given up is waited for.
+    runtime.shutdown_timeout(LINGER);
     served
 }
 
 async fn serving(settings: Settings, telemetry: Telemetry) -> Result<(), String> {
     let mut signals = Signals::listen().map_err(|error| error.to_string())?;
-    let running = px0_server::start_with(settings, telemetry).await;
-    let running = running.map_err(|error| error.to_string())?;
+    let mut starting = pin!(px0_server::start_with(settings, telemetry));
+    let running = loop {
+        tokio::select! {
+            running = &mut starting => break running.map_err(|error| error.to_string())?,
+            signal = signals.next() => match signal {
+                // What was begun is given up, as if px0 had been killed: every store can take that.
+                Signal::Stop => {
+                    tracing::info!("stopping: px0 was told to stop before it had started");
+                    return Ok(());
+                }
+                // It has yet to look at its plugins for the first time.
+                Signal::Reload => {}
+            },
+        }
+    };
     // Whoever started px0 may have stopped reading; that is no reason to stop serving.
     let _ = writeln!(std::io::stdout(), "{}", running.summary());
     loop {

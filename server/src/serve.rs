@@ -3,10 +3,10 @@
 //! Our own loop around hyper, because `axum::serve` has no time-out for request heads: a client that sends
 //! its head a byte a minute would hold a connection for ever.
 
-use std::time::Duration;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::Request};
-use hyper::{body::Incoming, server::conn::http1};
+use axum::{Router, body::Body, http::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -15,12 +15,18 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
-use tower::ServiceExt;
+use tower::Service;
 
-use crate::extract::PeerAddr;
+use crate::{
+    connections::{Connections, Place},
+    extract::PeerAddr,
+};
 
 /// How long a client may take to send the head of a request, or to send the next one on an open connection.
 const HEAD: Duration = Duration::from_secs(30);
+
+/// Most bytes of a request's head, and of a body that are read in one go.
+const BUFFER: usize = 64 * 1024;
 
 /// Pause after the system refused a connection (no file descriptors left, say): it needs time to recover.
 const BREATH: Duration = Duration::from_millis(50);
@@ -29,6 +35,7 @@ const BREATH: Duration = Duration::from_millis(50);
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
+    connections: Arc<Connections>,
     mut stop: watch::Receiver<bool>,
     drain: Duration,
 ) {
@@ -42,8 +49,9 @@ pub(crate) async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let connection = connection(stream, PeerAddr(peer), router.clone());
-                    tokio::spawn(graceful.watch(connection));
+                    // Who gets no place is hung up on: an answer would cost what there is none of.
+                    let Some(place) = connections.enter(peer.ip()) else { continue };
+                    serve_connection(stream, PeerAddr(peer), router.clone(), place, &graceful);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -59,26 +67,38 @@ pub(crate) async fn serve(
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, Service>;
-type Service = hyper_util::service::TowerToHyperService<
-    tower::util::BoxCloneService<
-        Request<Incoming>,
-        axum::response::Response,
-        std::convert::Infallible,
-    >,
->;
-
-fn connection(stream: TcpStream, peer: PeerAddr, router: Router) -> Connection {
+fn serve_connection(
+    stream: TcpStream,
+    peer: PeerAddr,
+    router: Router,
+    place: Place,
+    graceful: &GracefulShutdown,
+) {
     // Answers are small and wanted now: waiting to fill a packet would cost up to 40 ms.
     let _ = stream.set_nodelay(true);
-    let service = router.map_request(move |request: Request<Incoming>| {
+    let requests = place.requests();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let running = requests.begin();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
-        request
+        let answer = router.clone().call(request);
+        async move {
+            let answer: Result<Response, Infallible> = answer.await;
+            drop(running);
+            answer
+        }
     });
-    let service = hyper_util::service::TowerToHyperService::new(service.boxed_clone());
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        tokio::select! {
+            // What a client did wrong with its connection is its own affair.
+            _ = connection => {}
+            () = place.wanted() => {}
+        }
+    });
 }

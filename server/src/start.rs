@@ -1,6 +1,12 @@
 //! From settings to a running server, and to its end.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use px0_backends::{postgres::PgStore, sled::SledStore};
 use px0_config::{Backend, Settings};
@@ -17,7 +23,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     App,
     app::Parts,
+    bodies::Bodies,
+    connections::Connections,
     control::Control,
+    descriptors,
     limiter::Limiter,
     mail::mailer,
     router::router,
@@ -54,6 +63,12 @@ pub enum StartError {
     #[error("{0}")]
     Internal(String),
 }
+
+/// Connections that those who read metrics may have.
+const SCRAPERS: usize = 64;
+
+/// How often a start that takes long says what it is at.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// A server that runs.
 pub struct Running {
@@ -136,13 +151,14 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
         Some(addr) => Some(listen("telemetry.addr", addr).await?),
         None => None,
     };
-    // Both read files and use a core for a while: side by side, and on threads that may block.
-    let (store, sandbox) = tokio::join!(observed(&settings, &telemetry), sandbox(&settings));
-    let (store, sandbox) = (store?, sandbox?);
+    let most = descriptors::for_connections(settings.http.max_connections);
+    // What can be wrong with the settings or the store is told before anything takes long.
+    let store = patiently("opening the store", observed(&settings, &telemetry)).await?;
+    let sandbox = patiently("making the sandbox", sandbox(&settings)).await?;
     let metrics = telemetry.metrics().clone();
     sandbox.observe(Renders::new(metrics, settings.telemetry.prompt_labels));
     let policy = settings.policy();
-    let plugins = plugins(&settings, store.clone()).await?;
+    let plugins = patiently("loading plugins", plugins(&settings, store.clone())).await?;
     sandbox.extend(plugins.extensions());
     let renderer: Arc<dyn Renderer> = sandbox.clone();
     let engines = renderer.engines();
@@ -151,9 +167,14 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
     let px0 = px0.map_err(|error| StartError::Store(error.to_string()))?;
     let drain = Duration::from_millis(settings.http.drain_ms);
     let limiter = Limiter::new(&settings.rate_limit);
+    let of_one = settings.http.max_connections_per_address;
+    let connections = Connections::new(most, of_one, |_| false);
+    let bodies = Bodies::new(settings.http.body_memory, settings.http.max_body);
     let parts = Parts {
         px0,
         limiter,
+        bodies,
+        connections: connections.clone(),
         http: settings.http,
         sandbox: sandbox.clone(),
         telemetry: telemetry.clone(),
@@ -174,9 +195,10 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
     let metrics_addr = scraped.as_ref().map(|(_, addr)| *addr);
     if let Some((listener, _)) = scraped {
         let metrics = scrape::router(telemetry);
-        tokio::spawn(serve(listener, metrics, stopped.clone(), Duration::ZERO));
+        let scrapers = Connections::new(SCRAPERS, SCRAPERS, |_| false);
+        tokio::spawn(serve(listener, metrics, scrapers, stopped.clone(), Duration::ZERO));
     }
-    let served = tokio::spawn(serve(listener, router(app), stopped, drain));
+    let served = tokio::spawn(serve(listener, router(app), connections, stopped, drain));
     Ok(Running { addr, metrics_addr, store, engines, control, plugins, sandbox, stop, served })
 }
 
@@ -248,6 +270,21 @@ fn cache_dir(settings: &Settings) -> Option<PathBuf> {
     match settings.store.backend {
         Backend::Sled | Backend::Postgres => Some(settings.store.sled.path.join("compiled")),
         Backend::Memory => None,
+    }
+}
+
+/// Waits for something that the start needs, and says so when it takes long.
+async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let mut work = pin!(work);
+    loop {
+        match tokio::time::timeout(TELL_EVERY, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => {
+                let seconds = begun.elapsed().as_secs();
+                tracing::info!(seconds, "still starting: {what} takes its time");
+            }
+        }
     }
 }
 

@@ -40,6 +40,12 @@ impl Client {
         Self::new(http().build().unwrap(), base.to_owned(), None)
     }
 
+    /// Somebody without a token who calls from another address of this machine.
+    pub fn from_address(base: &str, from: &str) -> Self {
+        let http = http().local_address(from.parse::<std::net::IpAddr>().unwrap());
+        Self::new(http.build().unwrap(), base.to_owned(), None)
+    }
+
     /// The token.
     pub fn token(&self) -> &str {
         self.token.as_deref().unwrap_or_default()

@@ -72,7 +72,24 @@ impl Server {
         store: Variables<'_>,
         change: impl FnOnce(&mut Command) + Send + 'static,
     ) -> Self {
-        let mut command = Command::new(px0());
+        Self::spawn(Command::new(px0()), store, change).await
+    }
+
+    /// Starts one by a line of shell, whose `$0` is px0.
+    pub async fn start_by(line: &str, store: Variables<'_>) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).arg(px0());
+        Self::spawn(shell, store, |command| {
+            command.stderr(Stdio::null());
+        })
+        .await
+    }
+
+    async fn spawn(
+        mut command: Command,
+        store: Variables<'_>,
+        change: impl FnOnce(&mut Command) + Send + 'static,
+    ) -> Self {
         command
             .envs(store.iter().map(|(name, value)| (*name, value)))
             .env("PX0_HTTP__ADDR", "127.0.0.1:0")

@@ -26,7 +26,11 @@ impl Deref for Home {
 impl Home {
     /// Somebody who registers at a px0 that mails no codes.
     pub async fn found(base: &str, name: &str) -> Self {
-        let nobody = Client::at(base);
+        Self::found_by(Client::at(base), name).await
+    }
+
+    /// The same, by way of `nobody`.
+    pub async fn found_by(nobody: Client, name: &str) -> Self {
         let credentials =
             json!({ "email": format!("{name}@example.com"), "password": crate::PASSWORD });
         let user = nobody.post("/v1/auth/register", credentials.clone()).await.expect(201);

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::{
     cache::Cache,
     clock::Timestamp,
-    error::Result,
+    error::{Error, Result},
     ids::KeyId,
     password::Hasher,
     plugin::Host,
@@ -61,6 +61,48 @@ pub struct Policy {
     pub max_variables: usize,
     /// The engine of versions that name none.
     pub default_engine: EngineName,
+}
+
+/// A document that callers send, which has a largest size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// The template of a version.
+    Template,
+    /// The parameters of a version's model.
+    ModelParams,
+    /// The JSON Schema of a version's variables.
+    VariablesSchema,
+    /// The settings of a plugin.
+    Settings,
+    /// The variables of a render or of a payload.
+    Variables,
+}
+
+impl Document {
+    /// The field that it is sent in.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Template => "template",
+            Self::ModelParams => "model_params",
+            Self::VariablesSchema => "variables_schema",
+            Self::Settings => "settings",
+            Self::Variables => "variables",
+        }
+    }
+}
+
+impl Policy {
+    /// Whether a document may have so many bytes.
+    ///
+    /// # Errors
+    /// [`Code::TooLarge`].
+    pub fn check_size(&self, document: Document, bytes: usize) -> Result<()> {
+        let most = match document {
+            Document::Variables => self.max_variables,
+            _ => self.max_template,
+        };
+        if bytes > most { Err(Error::too_large(document.field(), most)) } else { Ok(()) }
+    }
 }
 
 impl Default for Policy {
@@ -135,6 +177,11 @@ impl Px0 {
     /// The copies of what renders read, for telemetry.
     pub fn cache(&self) -> &Arc<Cache> {
         &self.cache
+    }
+
+    /// What the operator decided.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The sandbox, for what the start-up log says of it.

@@ -6,7 +6,7 @@ use crate::{
     page::{Page, Paged, Recent},
     prompt::{Payload, PayloadChange},
     store::Found,
-    workflows::{Grant, OnPayload, Px0},
+    workflows::{Document, Grant, OnPayload, Px0},
 };
 
 impl Px0 {
@@ -79,9 +79,6 @@ impl Px0 {
                 "variables must be an object",
             ));
         }
-        if variables.len() > self.policy.max_variables {
-            return Err(Error::too_large("variables", self.policy.max_variables));
-        }
-        Ok(())
+        self.policy.check_size(Document::Variables, variables.len())
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     store::Thing,
     tenancy::Org,
     version::Version,
-    workflows::{Grant, OnVersion, Px0},
+    workflows::{Document, Grant, OnVersion, Px0},
 };
 
 /// A plugin, and what an organization decided about it.
@@ -113,10 +113,7 @@ impl Px0 {
     }
 
     fn check_size(&self, settings: &JsonText) -> Result<()> {
-        match settings.as_str().len() > self.policy.max_template {
-            true => Err(Error::too_large("settings", self.policy.max_template)),
-            false => Ok(()),
-        }
+        self.policy.check_size(Document::Settings, settings.as_str().len())
     }
 
     async fn check_settings(

@@ -14,7 +14,7 @@ use crate::{
     store::{Found, Refusal},
     tag::{Selector, TagName},
     version::{Body, BodyChange, ModelName, Version, VersionFilter},
-    workflows::{Grant, OnVersion, Px0},
+    workflows::{Document, Grant, OnVersion, Px0},
 };
 
 /// A version that is to be made.
@@ -203,9 +203,7 @@ impl Px0 {
         if template.is_empty() {
             return Err(Error::field(Code::MissingField, "template", "template is required"));
         }
-        if template.len() > self.policy.max_template {
-            return Err(Error::too_large("template", self.policy.max_template));
-        }
+        self.policy.check_size(Document::Template, template.len())?;
         let checked = self.renderer.check(tenant, engine, template).await;
         let checked = checked.map_err(|error| match error {
             CheckError::Plugin(failure) => HookError::Failed(failure).into(),
@@ -215,12 +213,8 @@ impl Px0 {
     }
 
     fn check_params(&self, params: Option<&JsonText>) -> Result<()> {
-        match params {
-            Some(params) if params.as_str().len() > self.policy.max_template => {
-                Err(Error::too_large("model_params", self.policy.max_template))
-            }
-            _ => Ok(()),
-        }
+        let bytes = params.map_or(0, |params| params.as_str().len());
+        self.policy.check_size(Document::ModelParams, bytes)
     }
 
     async fn check_schema(&self, tenant: OrgId, schema: Option<&JsonText>) -> Result<()> {
@@ -232,9 +226,7 @@ impl Px0 {
                 format!("invalid variables_schema: {why}"),
             )
         };
-        if schema.as_str().len() > self.policy.max_template {
-            return Err(Error::too_large("variables_schema", self.policy.max_template));
-        }
+        self.policy.check_size(Document::VariablesSchema, schema.as_str().len())?;
         self.renderer.check_schema(tenant, schema.as_str()).await.map_err(|error| match error {
             SchemaError::Schema(why) => refuse(why),
             SchemaError::Limit(limit) => refuse(format!("checking it hit the {limit} limit")),

@@ -13,7 +13,7 @@ use px0_core::{
 use tracing::Instrument;
 
 use super::{body, query::Params};
-use crate::{App, error::ApiError, telemetry::trace::part};
+use crate::{App, bodies::Room, error::ApiError, telemetry::trace::part};
 
 /// What a route is, for what runs around its handler.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,8 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     match enter(&app, route.operation, request).await {
-        Ok(mut request) => {
+        // Its room is kept until the answer is there.
+        Ok((mut request, _room)) => {
             request.extensions_mut().insert(route);
             let left = request.extensions().get().is_some_and(body::ReadBody::is_left);
             let mut response = next.run(request).await;
@@ -54,18 +55,22 @@ pub(crate) async fn admit(
     }
 }
 
-async fn enter(app: &App, operation: Operation, request: Request) -> Result<Request, Error> {
+async fn enter(
+    app: &App,
+    operation: Operation,
+    request: Request,
+) -> Result<(Request, Option<Room>), Error> {
     let mut caller = who(app, operation, request.headers()).await?;
     let (mut parts, body) = request.into_parts();
-    let (read, waited) = body::read(&parts.headers, body, app.http.max_body).await;
-    if waited {
+    let read = body::read(app, operation, &caller, &parts.headers, body).await;
+    if read.waited {
         caller = who(app, operation, &parts.headers).await?;
     }
     let query = Params::parse(parts.uri.query().unwrap_or_default())?;
     parts.extensions.insert(query);
     parts.extensions.insert(caller);
-    parts.extensions.insert(read);
-    Ok(Request::from_parts(parts, axum::body::Body::empty()))
+    parts.extensions.insert(read.body);
+    Ok((Request::from_parts(parts, axum::body::Body::empty()), read.room))
 }
 
 async fn who(app: &App, operation: Operation, headers: &HeaderMap) -> Result<Caller, Error> {

@@ -1,28 +1,67 @@
-use std::{collections::BTreeMap, future::poll_fn, pin::pin, task::Poll};
+use std::{
+    borrow::Cow,
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use axum::{
+    body::HttpBody,
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use px0_core::{
     Code, Error,
+    access::Operation,
+    caller::Caller,
     error::Result,
-    ids::InvalidId,
+    ids::{InvalidId, OrgId},
     json::{JsonText, has_nul},
+    workflows::{Document, Policy},
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::{json, value::RawValue};
 
 use super::not_admitted;
-use crate::{App, error::ApiError};
+use crate::{
+    App,
+    bodies::{Bodies, Room, SMALL},
+    error::ApiError,
+};
+
+/// Most fields that a body may have. No operation knows more than a dozen; others are ignored, but looking at them takes time.
+const MOST_FIELDS: usize = 256;
+
+/// Reading a body of more bytes than this takes longer than a millisecond: it is done in its tenant's share of the slow threads.
+const LARGE: usize = 64 * 1024;
+
+/// For how long a body may come as slowly as it likes.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// After that, the bytes that must have come in each second so far.
+const SLOWEST: f64 = 1024.0;
+
+/// The same while others wait for the room that the body has.
+const SLOWEST_WHILE_OTHERS_WAIT: f64 = 64.0 * 1024.0;
+
+/// How often to look whether others wait.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The fields of a JSON object, each still the text that was sent.
-pub(crate) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+pub(crate) struct Fields<'a> {
+    fields: Vec<(Cow<'a, str>, &'a RawValue)>,
+    policy: &'a Policy,
+}
 
 /// What a handler wants of the body.
-pub(crate) trait FromFields: Sized {
+pub(crate) trait FromFields: Sized + Send + 'static {
     /// Reads it.
     fn from_fields(fields: &Fields<'_>) -> Result<Self>;
 }
@@ -33,9 +72,38 @@ pub(crate) struct Body<T>(pub T);
 impl<T: FromFields> FromRequestParts<App> for Body<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let bytes = parts.extensions.remove::<ReadBody>().ok_or_else(not_admitted)?.into_bytes()?;
-        Ok(Self(T::from_fields(&Fields::parse(&bytes)?)?))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let body = parts.extensions.remove::<ReadBody>().ok_or_else(not_admitted)?;
+        let bytes = body.into_bytes()?;
+        let read = |bytes: &[u8], app: &App| -> Result<T> {
+            T::from_fields(&Fields::parse(bytes, app.px0.policy())?)
+        };
+        let tenant = parts.extensions.get::<Tenant>().filter(|_| bytes.len() > LARGE);
+        let value = match tenant {
+            Some(&Tenant(org)) => {
+                let for_later = app.clone();
+                let work = move || read(&bytes, &for_later);
+                app.sandbox.slowly(org, work).await.map_err(Error::internal)?
+            }
+            None => read(&bytes, app),
+        };
+        Ok(Self(value?))
+    }
+}
+
+/// Whose share of the slow threads a large body is read in: the organization of what the path names.
+#[derive(Clone, Copy)]
+pub(super) struct Tenant(pub(super) OrgId);
+
+impl Tenant {
+    /// Notes whose body it is, if that will be asked.
+    pub(super) fn note(parts: &mut Parts, org: Option<OrgId>) {
+        let body = parts.extensions.get::<ReadBody>();
+        let is_large =
+            body.is_some_and(|body| matches!(body, ReadBody::Whole(bytes) if bytes.len() > LARGE));
+        if let Some(org) = org.filter(|_| is_large) {
+            parts.extensions.insert(Self(org));
+        }
     }
 }
 
@@ -46,12 +114,14 @@ pub(super) enum ReadBody {
     NotJson,
     TooLarge(usize),
     CutOff,
+    TooSlow,
+    NoRoom(Arc<Error>),
 }
 
 impl ReadBody {
     /// Whether some of it was left unread, so that the connection cannot be used again.
     pub(super) fn is_left(&self) -> bool {
-        matches!(self, Self::NotJson | Self::TooLarge(_))
+        matches!(self, Self::NotJson | Self::TooLarge(_) | Self::TooSlow | Self::NoRoom(_))
     }
 
     fn into_bytes(self) -> Result<Bytes> {
@@ -69,39 +139,122 @@ impl ReadBody {
             Self::CutOff => {
                 Err(Error::new(Code::InvalidJson, "the body ended before it was complete"))
             }
+            Self::TooSlow => Err(Error::new(
+                Code::RequestTimeout,
+                "the body arrived too slowly; please try again",
+            )),
+            Self::NoRoom(why) => Err(Error::new(why.code, why.message.clone())
+                .with_details(why.details.clone().unwrap_or_default())),
         }
     }
 }
 
-/// Reads a body; says whether that took any waiting. One that will be refused anyway is not read.
+/// What came of reading a body.
+pub(super) struct Read {
+    pub(super) body: ReadBody,
+    /// Whether that took any waiting.
+    pub(super) waited: bool,
+    /// What the body takes; to be kept until the answer.
+    pub(super) room: Option<Room>,
+}
+
+impl From<ReadBody> for Read {
+    fn from(body: ReadBody) -> Self {
+        Self { body, waited: false, room: None }
+    }
+}
+
+/// Reads a body. One that will be refused anyway is not read.
 pub(super) async fn read(
+    app: &App,
+    operation: Operation,
+    caller: &Caller,
     headers: &HeaderMap,
     body: axum::body::Body,
-    max: usize,
-) -> (ReadBody, bool) {
-    if axum::body::HttpBody::is_end_stream(&body) {
-        return (ReadBody::Whole(Bytes::new()), false);
+) -> Read {
+    if HttpBody::is_end_stream(&body) {
+        return ReadBody::Whole(Bytes::new()).into();
     }
     if !is_json(headers) {
-        return (ReadBody::NotJson, false);
+        return ReadBody::NotJson.into();
     }
+    let documents = operation.takes_documents();
+    let max = if documents { app.http.max_body } else { SMALL.min(app.http.max_body) };
     let announced = headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > max as u64) {
-        return (ReadBody::TooLarge(max), false);
+    let announced: Option<u64> = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length| length > max as u64) {
+        return ReadBody::TooLarge(max).into();
     }
-    let mut collect = pin!(Limited::new(body, max).collect());
+    // Whoever does not say how much is to come may send as much as there can be.
+    let size = announced.map_or(max, |length| usize::try_from(length).unwrap_or(max));
+    let mut waited = false;
+    let room = if size > SMALL {
+        let room = match app.bodies.try_room(caller, size) {
+            Some(room) => Ok(room),
+            None => {
+                waited = true;
+                app.bodies.room(caller, size).await
+            }
+        };
+        match room {
+            Ok(room) => Some(room),
+            Err(why) => return ReadBody::NoRoom(Arc::new(why)).into(),
+        }
+    } else {
+        None
+    };
+    let mut collect = pin!(collect(body, max, &app.bodies));
     let at_once = poll_fn(|context| Poll::Ready(collect.as_mut().poll(context))).await;
-    let (collected, waited) = match at_once {
-        Poll::Ready(collected) => (collected, false),
-        Poll::Pending => (collect.await, true),
+    let body = match at_once {
+        Poll::Ready(body) => body,
+        Poll::Pending => {
+            waited = true;
+            collect.await
+        }
     };
-    let read = match collected {
-        Ok(collected) => ReadBody::Whole(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => ReadBody::TooLarge(max),
-        Err(_) => ReadBody::CutOff,
-    };
-    (read, waited)
+    Read { body, waited, room }
+}
+
+/// Reads at most `max` bytes, and gives up on who sends them too slowly.
+async fn collect(mut body: axum::body::Body, max: usize, bodies: &Bodies) -> ReadBody {
+    let begun = Instant::now();
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    loop {
+        let come = first.len() + all.len();
+        let frame = loop {
+            match tokio::time::timeout(LOOK, body.frame()).await {
+                Ok(frame) => break frame,
+                Err(_) if is_too_slow(come, begun.elapsed(), bodies) => return ReadBody::TooSlow,
+                Err(_) => {}
+            }
+        };
+        let Some(frame) = frame else { break };
+        let Ok(frame) = frame else { return ReadBody::CutOff };
+        let Ok(data) = frame.into_data() else { continue };
+        if come + data.len() > max {
+            return ReadBody::TooLarge(max);
+        }
+        if come == 0 {
+            // Most bodies come in one piece, which is not copied.
+            first = data;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&data);
+            if is_too_slow(all.len(), begun.elapsed(), bodies) {
+                return ReadBody::TooSlow;
+            }
+        }
+    }
+    ReadBody::Whole(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// Whether `come` bytes in `took` are too few.
+fn is_too_slow(come: usize, took: Duration, bodies: &Bodies) -> bool {
+    let slowest = if bodies.is_short() { SLOWEST_WHILE_OTHERS_WAIT } else { SLOWEST };
+    took > GRACE && (come as f64) < took.as_secs_f64() * slowest
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -112,18 +265,58 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// The members of an object, at most [`MOST_FIELDS`].
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// What an object with more says.
+const TOO_MANY: &str = "too many fields";
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reading)
+    }
+}
+
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((Name(name), value)) = map.next_entry()? {
+            if members.len() == MOST_FIELDS {
+                return Err(A::Error::custom(TOO_MANY));
+            }
+            members.push((name, value));
+        }
+        Ok(Members(members))
+    }
+}
+
+/// A member's name, which is seldom written with escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 impl<'a> Fields<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self> {
+    fn parse(bytes: &'a [u8], policy: &'a Policy) -> Result<Self> {
         if bytes.is_empty() {
-            return Ok(Self(BTreeMap::new()));
+            return Ok(Self { fields: Vec::new(), policy });
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|_| Error::new(Code::InvalidJson, "the body must be UTF-8"))?;
         if has_nul(bytes) {
             return Err(Error::new(Code::NulCharacter, "the body must not have NUL characters"));
         }
-        serde_json::from_str(text).map(Self).map_err(|error| {
+        let members = serde_json::from_str(text).map_err(|error| {
             let message = match error.classify() {
+                serde_json::error::Category::Data if error.to_string().starts_with(TOO_MANY) => {
+                    format!("the body must have at most {MOST_FIELDS} fields")
+                }
                 serde_json::error::Category::Data => "the body must be a JSON object".to_owned(),
                 _ => format!(
                     "the body is not JSON: line {}, column {}",
@@ -132,12 +325,14 @@ impl<'a> Fields<'a> {
                 ),
             };
             Error::new(Code::InvalidJson, message)
-        })
+        });
+        members.map(|Members(fields)| Self { fields, policy })
     }
 
     /// A field that is there, `null` included.
     pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied()
+        // Of several with the same name, the last one counts, as in every other reader of JSON here.
+        self.fields.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value)
     }
 
     /// A field that is there and not `null`.
@@ -215,9 +410,10 @@ impl<'a> Fields<'a> {
     }
 
     /// An object that will be kept, as it was sent, if it is given: one that other readers can be given later.
-    pub(crate) fn object(&self, name: &str) -> Result<Option<JsonText>> {
-        let json = self.passing_object(name)?;
+    pub(crate) fn object(&self, document: Document) -> Result<Option<JsonText>> {
+        let json = self.passing_object(document)?;
         if let Some(Err(error)) = json.as_ref().map(JsonText::readable) {
+            let name = document.field();
             let message = format!("{name} cannot be kept: {error}");
             return Err(Error::field(Code::InvalidField, name, message));
         }
@@ -225,13 +421,19 @@ impl<'a> Fields<'a> {
     }
 
     /// An object that is only handed on, as it was sent, if it is given: whoever gets it looks into it.
-    pub(crate) fn passing_object(&self, name: &str) -> Result<Option<JsonText>> {
+    pub(crate) fn passing_object(&self, document: Document) -> Result<Option<JsonText>> {
+        let name = document.field();
         let Some(raw) = self.given(name) else { return Ok(None) };
-        let json = JsonText::from_raw(raw);
-        if json.is_object() {
-            return Ok(Some(json));
+        if !raw.get().starts_with('{') {
+            return Err(Error::field(
+                Code::InvalidField,
+                name,
+                format!("{name} must be an object"),
+            ));
         }
-        Err(Error::field(Code::InvalidField, name, format!("{name} must be an object")))
+        // Before anybody looks into it.
+        self.policy.check_size(document, raw.get().len())?;
+        Ok(Some(JsonText::from_raw(raw)))
     }
 
     /// A change: absent leaves as it is, `null` clears, anything else is read by `read`.

@@ -7,7 +7,7 @@ use px0_core::{
     cache::Resolved,
     caller::Caller,
     error::Result,
-    ids::UserId,
+    ids::{OrgId, UserId},
     plugin::PluginId,
     store::Found,
     tag::Selector,
@@ -16,7 +16,7 @@ use px0_core::{
 };
 use tracing::{Instrument, Span};
 
-use super::{Params, PathValues, Route, not_admitted};
+use super::{Params, PathValues, Route, body::Tenant, not_admitted};
 use crate::{App, error::ApiError, telemetry::trace::part};
 
 /// The span of finding what the path names.
@@ -31,6 +31,11 @@ pub(crate) struct Granted<T>(pub Grant<T>);
 pub(crate) trait Named: Sized + Send {
     /// Finds it and asks for permission.
     fn grant(app: &App, call: Call) -> impl Future<Output = Result<Grant<Self>>> + Send;
+
+    /// The organization that it belongs to, where a large body can come with it.
+    fn org(&self) -> Option<OrgId> {
+        None
+    }
 }
 
 /// A call, before its permission.
@@ -56,7 +61,9 @@ impl<T: Named> FromRequestParts<App> for Granted<T> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let call = Call::of(parts, app).await?;
-        Ok(Self(T::grant(app, call).instrument(resolve()).await?))
+        let grant = T::grant(app, call).instrument(resolve()).await?;
+        Tenant::note(parts, grant.org());
+        Ok(Self(grant))
     }
 }
 
@@ -88,6 +95,10 @@ impl Named for (Org, PluginId) {
         let (org, plugin) = (call.path.id(0)?, call.path.plugin(1)?);
         app.px0.grant_org_plugin(call.caller, call.route.operation, org, plugin).await
     }
+
+    fn org(&self) -> Option<OrgId> {
+        Some(self.0.id)
+    }
 }
 
 impl Named for Team {
@@ -118,6 +129,10 @@ impl Named for Found {
         let prompt = call.path.prompt(0)?;
         app.px0.grant_prompt(call.caller, call.route.operation, &prompt, team).await
     }
+
+    fn org(&self) -> Option<OrgId> {
+        Some(self.org)
+    }
 }
 
 impl Named for OnVersion {
@@ -128,6 +143,10 @@ impl Named for OnVersion {
             .grant_version(call.caller, call.route.operation, &prompt, team, version.as_ref())
             .await
     }
+
+    fn org(&self) -> Option<OrgId> {
+        Some(self.found.org)
+    }
 }
 
 impl Named for OnPayload {
@@ -135,6 +154,10 @@ impl Named for OnPayload {
         let (team, payload) = (call.query.team()?, call.path.id(1)?);
         let prompt = call.path.prompt(0)?;
         app.px0.grant_payload(call.caller, call.route.operation, &prompt, team, payload).await
+    }
+
+    fn org(&self) -> Option<OrgId> {
+        Some(self.found.org)
     }
 }
 
@@ -162,6 +185,8 @@ impl FromRequestParts<App> for ToRender {
             _ => path.selector(1)?,
         };
         let found = app.px0.grant_render(caller, route.operation, &prompt, team, selector.as_ref());
-        Ok(Self(found.instrument(resolve()).await?))
+        let grant = found.instrument(resolve()).await?;
+        Tenant::note(parts, Some(grant.0.org));
+        Ok(Self(grant))
     }
 }

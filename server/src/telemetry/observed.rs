@@ -10,7 +10,7 @@ use px0_core::cache::Kind;
 use px0_render_wasm::{PoolStats, Sandbox};
 
 use super::Telemetry;
-use crate::App;
+use crate::{App, connections::Connections};
 
 impl Telemetry {
     /// Tells of `app` and `sandbox` from now on, whenever somebody asks.
@@ -19,6 +19,7 @@ impl Telemetry {
         pool(meter, sandbox);
         cache(meter, app);
         plugins(meter, app);
+        connections(meter, app);
         #[cfg(target_os = "linux")]
         process::observe(meter);
     }
@@ -112,6 +113,33 @@ fn plugins(meter: &Meter, app: &App) {
         )
         .with_callback(callback)
         .build();
+}
+
+fn connections(meter: &Meter, app: &App) {
+    let open = app.connections.clone();
+    meter
+        .u64_observable_gauge("px0.connections.open")
+        .with_unit("{connection}")
+        .with_description("Connections that are open.")
+        .with_callback(move |observer| observer.observe(open.open(), &[]))
+        .build();
+    let counter = |name: &'static str, what: &'static str, read: fn(&Connections) -> u64| {
+        let connections = app.connections.clone();
+        let callback =
+            move |observer: &dyn AsyncInstrument<u64>| observer.observe(read(&connections), &[]);
+        let counter = meter.u64_observable_counter(name).with_unit("{connection}");
+        counter.with_description(what).with_callback(callback).build();
+    };
+    counter(
+        "px0.connections.refused",
+        "Connections that were refused, because there were too many.",
+        Connections::refused,
+    );
+    counter(
+        "px0.connections.evicted",
+        "Idle connections that were closed to make room for others.",
+        Connections::evicted,
+    );
 }
 
 /// The process, by the conventions (<https://opentelemetry.io/docs/specs/semconv/system/process-metrics/>), but for two names: they end

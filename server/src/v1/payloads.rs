@@ -7,7 +7,7 @@ use px0_core::{
     page::{Page, Recent},
     prompt::{Payload, PayloadChange},
     store::Found,
-    workflows::OnPayload,
+    workflows::{Document, OnPayload},
 };
 
 use super::shapes::{Created, List, NO_CONTENT, Named};
@@ -29,7 +29,8 @@ fn name(fields: &Fields<'_>) -> Result<Option<Name>> {
 impl FromFields for NewPayload {
     fn from_fields(fields: &Fields<'_>) -> Result<Self> {
         fields.not_null("variables")?;
-        let variables = fields.object("variables")?.ok_or_else(|| Error::missing("variables"))?;
+        let variables =
+            fields.object(Document::Variables)?.ok_or_else(|| Error::missing("variables"))?;
         Ok(Self { name: name(fields)?, variables })
     }
 }
@@ -58,7 +59,10 @@ pub(crate) async fn get(Granted(on): Granted<OnPayload>) -> ApiResult<Named<Payl
 impl FromFields for PayloadChange {
     fn from_fields(fields: &Fields<'_>) -> Result<Self> {
         fields.not_null("variables")?;
-        Ok(Self { name: fields.change("name", name)?, variables: fields.object("variables")? })
+        Ok(Self {
+            name: fields.change("name", name)?,
+            variables: fields.object(Document::Variables)?,
+        })
     }
 }
 

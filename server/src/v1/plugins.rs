@@ -7,7 +7,7 @@ use px0_core::{
     json::JsonText,
     plugin::{Installed, OnFailure, PluginId},
     tenancy::Org,
-    workflows::{Decided, Decision},
+    workflows::{Decided, Decision, Document},
 };
 use serde::Serialize;
 
@@ -71,7 +71,7 @@ impl FromFields for Decision {
                 Error::field(Code::MissingField, "enabled", "enabled is required")
             })?,
             on_failure: fields.word("on_failure", &words)?.unwrap_or_default(),
-            settings: fields.object("settings")?,
+            settings: fields.object(Document::Settings)?,
         })
     }
 }

@@ -7,6 +7,7 @@ use axum::{
 };
 use px0_core::{
     Slug, TagName, error::Result, json::JsonText, render::EngineName, version::ModelName,
+    workflows::Document,
 };
 use serde::Serialize;
 
@@ -25,7 +26,7 @@ pub(crate) struct Variables(JsonText);
 impl FromFields for Variables {
     fn from_fields(fields: &Fields<'_>) -> Result<Self> {
         fields.not_null("variables")?;
-        match fields.passing_object("variables")? {
+        match fields.passing_object(Document::Variables)? {
             Some(variables) => Ok(Self(variables)),
             None => JsonText::parse("{}").map(Self).map_err(px0_core::Error::internal),
         }

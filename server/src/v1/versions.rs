@@ -8,7 +8,7 @@ use px0_core::{
     store::Found,
     tag::Selector,
     version::{BodyChange, ModelName, VersionFilter},
-    workflows::{NewVersion, OnVersion},
+    workflows::{Document, NewVersion, OnVersion},
 };
 use serde::Serialize;
 
@@ -35,8 +35,8 @@ impl FromFields for NewVersion {
             template: fields.text("template")?.ok_or_else(template_required)?,
             engine: engine(fields)?,
             model: fields.parsed("model", ModelName::parse)?,
-            model_params: fields.object("model_params")?,
-            variables_schema: fields.object("variables_schema")?,
+            model_params: fields.object(Document::ModelParams)?,
+            variables_schema: fields.object(Document::VariablesSchema)?,
         })
     }
 }
@@ -120,9 +120,10 @@ impl FromFields for Change {
             template: template.map(Into::into),
             engine: engine.flatten(),
             model: fields.change("model", |fields| fields.parsed("model", ModelName::parse))?,
-            model_params: fields.change("model_params", |fields| fields.object("model_params"))?,
+            model_params: fields
+                .change("model_params", |fields| fields.object(Document::ModelParams))?,
             variables_schema: fields
-                .change("variables_schema", |fields| fields.object("variables_schema"))?,
+                .change("variables_schema", |fields| fields.object(Document::VariablesSchema))?,
         };
         Ok(Self { body, default_engine })
     }

@@ -20,5 +20,6 @@ mod profile;
 mod prompts;
 mod races;
 mod replicas;
+mod strangers;
 mod tenancy;
 mod versions;
