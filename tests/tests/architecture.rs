@@ -22,9 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("px0-componentize", &[]),
     ("px0-document", &[]),
     ("px0-gotemplate-core", &[]),
+    ("px0-precompile", &[]),
     ("px0-minijinja", &["px0-document"]),
-    ("px0-render-wasm", &["px0-componentize", "px0-core", "px0-document"]),
-    ("px0-plugins", &["px0-componentize", "px0-core", "px0-render-wasm"]),
+    ("px0-render-wasm", &["px0-componentize", "px0-core", "px0-document", "px0-precompile"]),
+    ("px0-plugins", &["px0-componentize", "px0-core", "px0-precompile", "px0-render-wasm"]),
     ("px0-config", &["px0-core", "px0-backends", "px0-render-wasm", "px0-plugins"]),
     ("px0-server", &["px0-core", "px0-backends", "px0-render-wasm", "px0-plugins", "px0-config"]),
 ];
