@@ -109,8 +109,7 @@ impl Manifest {
     /// # Errors
     /// It is no TOML, or says what a plugin cannot say.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let manifest: Self =
-            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let manifest: Self = toml::from_str(text).map_err(|error| explain(&error, text))?;
         let forbidden = |kind: Kind, want: Permission| {
             let lacks_it = match want {
                 Permission::Log => kind == Kind::Engine,
@@ -160,6 +159,20 @@ impl Manifest {
     /// Its name with its version.
     pub(crate) fn label(&self) -> String {
         format!("{} {}", self.id, self.version)
+    }
+}
+
+/// Where and why a text is no manifest, in one line.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message();
+    let wrong_type = message.strip_prefix("invalid type: ");
+    let reason = match wrong_type.and_then(|rest| rest.split_once(", expected ")) {
+        Some((found, expected)) => format!("expected {expected}, but found {found}"),
+        None => message.lines().collect::<Vec<_>>().join(", "),
+    };
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {reason}", before.matches('\n').count() + 1),
+        None => reason,
     }
 }
 
