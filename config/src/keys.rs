@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, path::Path};
 use figment::value::Value;
 use toml::Table;
 
-use crate::{ConfigError, DEFAULTS, FILE_VARIABLE, PREFIX};
+use crate::{ConfigError, DEFAULTS, FILE_VARIABLE, PREFIX, explain};
 
-/// Keys, dotted, and whether their values are texts.
-pub(crate) type Known = BTreeMap<String, bool>;
+/// Keys, dotted, with their defaults.
+pub(crate) type Known = BTreeMap<String, toml::Value>;
 
 /// Every key, dotted, as [`DEFAULTS`] has them.
 pub(crate) fn known() -> Result<Known, ConfigError> {
-    let table: Table =
-        toml::from_str(DEFAULTS).map_err(|error| ConfigError::Value(error.to_string()))?;
+    let table = toml::from_str(DEFAULTS);
+    let table = table.map_err(|error| ConfigError::Value(explain::syntax(&error, DEFAULTS)))?;
     Ok(flatten(&table))
 }
 
@@ -24,7 +24,7 @@ fn flatten(table: &Table) -> Known {
             match value {
                 toml::Value::Table(inner) => walk(inner, &key, keys),
                 _ => {
-                    keys.insert(key, value.is_str());
+                    keys.insert(key, value.clone());
                 }
             }
         }
@@ -34,15 +34,15 @@ fn flatten(table: &Table) -> Known {
     keys
 }
 
-/// Refuses a file with a key that is not known.
-pub(crate) fn check_file(known: &Known, path: &Path, text: &str) -> Result<(), ConfigError> {
+/// What a file has, if it has no key that is not known.
+pub(crate) fn read_file(known: &Known, path: &Path, text: &str) -> Result<Table, ConfigError> {
     let table: Table = toml::from_str(text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
-        message: error.to_string(),
+        message: explain::syntax(&error, text),
     })?;
     match flatten(&table).into_keys().find(|key| !known.contains_key(key)) {
         Some(key) => Err(unknown(known, format!("the configuration file {}", path.display()), key)),
-        None => Ok(()),
+        None => Ok(table),
     }
 }
 
@@ -61,8 +61,9 @@ pub(crate) fn check_variables(
             continue;
         };
         let key = rest.to_lowercase().replace("__", ".");
-        if let Some(is_text) = known.get(&key) {
-            ours.push((key, value_of(value, *is_text)));
+        if let Some(default) = known.get(&key) {
+            let value = value_of(value, default.is_str());
+            ours.push((key, value));
         } else if rest.contains("__") {
             return Err(unknown(known, "the environment".to_owned(), key).in_variables(name));
         } else if let Some(meant) = known.keys().find(|known| plain(known) == plain(&key)) {

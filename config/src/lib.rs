@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 
 use figment::{
     Figment,
-    providers::{Format, Toml},
+    providers::{Format, Serialized, Toml},
 };
 
+mod address;
+mod explain;
+mod filter;
 mod keys;
+mod origin;
 mod settings;
 
+pub use address::ListenAddr;
 pub use settings::{
     AuthSettings, Backend, EmailMode, EmailSettings, HttpSettings, LimitSettings, LogFormat,
     LogSettings, RateLimitSettings, Settings, SmtpSecurity, SmtpSettings, StoreSettings,
@@ -96,27 +101,16 @@ impl Settings {
         if let Some(path) = file.or(named) {
             let text = std::fs::read_to_string(path)
                 .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-            keys::check_file(&known, path, &text)?;
-            figment = figment.merge(Toml::string(&text));
+            // As it was read: what figment's own parser says of a file may repeat a line of it.
+            let table = keys::read_file(&known, path, &text)?;
+            figment = figment.merge(Serialized::defaults(table));
         }
         let ours = keys::check_variables(&known, variables)?;
         for (key, value) in ours {
             figment = figment.merge((key, value));
         }
-        let settings: Self =
-            figment.extract().map_err(|error| ConfigError::Value(explain(&error)))?;
+        let settings: Self = figment.extract().map_err(|error| explain::value(&error, &known))?;
         settings.check()?;
         Ok(settings)
-    }
-}
-
-/// Figment's error in the words of our keys.
-fn explain(error: &figment::Error) -> String {
-    let key = error.path.join(".");
-    match key.as_str() {
-        "" => format!("invalid settings: {}", error.kind),
-        // The kind has the value in it.
-        key if key.ends_with("password") => format!("invalid value for `{key}`: it must be a text"),
-        key => format!("invalid value for `{key}`: {}", error.kind),
     }
 }

@@ -1,6 +1,6 @@
 //! The settings, as the rest of px0 takes them.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use px0_backends::{postgres::PostgresSettings, sled::SledSettings};
 use px0_core::workflows::Policy;
@@ -8,7 +8,7 @@ use px0_plugins::PluginSettings;
 use px0_render_wasm::RenderSettings;
 use serde::Deserialize;
 
-use crate::ConfigError;
+use crate::{ConfigError, ListenAddr, filter, origin};
 
 /// All settings. What each means and its default stand in `default.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Deserialize)]
 pub struct HttpSettings {
     /// Where it listens.
-    pub addr: SocketAddr,
+    pub addr: ListenAddr,
     /// Largest body, in bytes.
     pub max_body: usize,
     /// Most connections at once.
@@ -205,18 +205,16 @@ pub struct LogSettings {
 pub struct TelemetrySettings {
     /// Where `/metrics` is served; none if it is not.
     #[serde(deserialize_with = "address")]
-    pub addr: Option<SocketAddr>,
+    pub addr: Option<ListenAddr>,
     /// How many prompts are named in metrics.
     pub prompt_labels: usize,
 }
 
 /// An address; empty is none.
-fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<ListenAddr>, D::Error> {
     let text = String::deserialize(from)?;
     let parsed = (!text.is_empty()).then(|| text.parse());
-    parsed.transpose().map_err(|_| {
-        serde::de::Error::custom("expected an address like `127.0.0.1:9464`, or nothing")
-    })
+    parsed.transpose().map_err(serde::de::Error::custom)
 }
 
 /// Most prompts that can be named: each has up to five series in a metric, and a metric has 2,000 (the SDK's limit).
@@ -266,11 +264,20 @@ impl Settings {
                 "must be at least 2: `{}` has two bytes",
             ),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((key, _, rule)) => {
-                Err(ConfigError::Value(format!("invalid value for `{key}`: {rule}")))
-            }
-            None => Ok(()),
+        let refuse =
+            |key: &str, why: &str| ConfigError::Value(format!("invalid value for `{key}`: {why}"));
+        if let Some((key, _, rule)) = rules.into_iter().find(|(_, holds, _)| !holds) {
+            return Err(refuse(key, rule));
         }
+        if let Some((key, rule)) = self.render.problem() {
+            return Err(refuse(&format!("render.{key}"), &rule));
+        }
+        if let Some((key, rule)) = self.plugins.problem() {
+            return Err(refuse(&format!("plugins.{key}"), &rule));
+        }
+        for text in &self.http.cors_origins {
+            origin::check(text).map_err(|why| refuse("http.cors_origins", &why))?;
+        }
+        filter::check(&self.log.filter).map_err(|why| refuse("log.filter", &why))
     }
 }

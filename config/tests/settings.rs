@@ -106,7 +106,178 @@ fn a_password_may_look_like_a_number_and_is_never_printed() {
     }
     let said =
         with(Some("[email.smtp]\npassword = 12345678\n"), &[]).map(drop).unwrap_err().to_string();
-    assert_eq!(said, "invalid value for `email.smtp.password`: it must be a text");
+    assert_eq!(
+        said,
+        "invalid value for `email.smtp.password`: expected a text, but found something else, which is not shown because it is a secret"
+    );
+}
+
+fn refused(file: Option<&str>, variables: &[(&str, &str)]) -> String {
+    with(file, variables).map(drop).unwrap_err().to_string()
+}
+
+#[test]
+fn a_value_is_refused_with_what_was_expected_and_what_was_found() {
+    for (name, value, said) in [
+        (
+            "PX0_HTTP__MAX_BODY",
+            "many",
+            "`http.max_body`: expected a whole number, at least 0, but found the text `many`",
+        ),
+        (
+            "PX0_HTTP__MAX_BODY",
+            "-1",
+            "`http.max_body`: expected a whole number, at least 0, but found the number -1",
+        ),
+        (
+            "PX0_HTTP__MAX_BODY",
+            "1.5",
+            "`http.max_body`: expected a whole number, at least 0, but found the number 1.5",
+        ),
+        (
+            "PX0_RATE_LIMIT__CODES_PER_HOUR",
+            "0",
+            "`rate_limit.codes_per_hour`: expected a whole number from 1 to 4294967295, but found the number 0",
+        ),
+        (
+            "PX0_EMAIL__SMTP__PORT",
+            "70000",
+            "`email.smtp.port`: expected a whole number from 0 to 65535, but found the number 70000",
+        ),
+        (
+            "PX0_EMAIL__SMTP__PORT",
+            "x",
+            "`email.smtp.port`: expected a whole number from 0 to 65535, but found the text `x`",
+        ),
+        (
+            "PX0_RATE_LIMIT__ENABLED",
+            "yes",
+            "`rate_limit.enabled`: expected `true` or `false`, but found the text `yes`",
+        ),
+        (
+            "PX0_STORE__BACKEND",
+            "redis",
+            "`store.backend`: expected one of `sled`, `postgres`, `memory`, but found `redis`",
+        ),
+        (
+            "PX0_HTTP__CORS_ORIGINS",
+            "https://a.example",
+            r#"`http.cors_origins`: expected a list of texts, as in `["one", "two"]`, but found the text `https://a.example`"#,
+        ),
+        ("PX0_RENDER__FUEL", "60000000", "`render.fuel`: must be at most 50000000, not 60000000"),
+        (
+            "PX0_PLUGINS__GRANT",
+            "[\"my-rule\"]",
+            "`plugins.grant`: `my-rule` is no grant: write `plugin:log` or `plugin:kv`",
+        ),
+    ] {
+        assert_eq!(refused(None, &[(name, value)]), format!("invalid value for {said}"));
+    }
+    let file = Some("[http]\naddr = 8000\n");
+    assert_eq!(
+        refused(file, &[]),
+        "invalid value for `http.addr`: expected a text, such as `127.0.0.1:8000`, but found the number 8000"
+    );
+}
+
+#[test]
+fn a_host_may_have_a_name() {
+    for addr in ["localhost:8506", "[::1]:8506", "0.0.0.0:0", "px0.internal:80"] {
+        let both = [("PX0_HTTP__ADDR", addr), ("PX0_TELEMETRY__ADDR", addr)];
+        let settings = with(None, &both).unwrap();
+        assert_eq!(settings.http.addr.to_string(), addr);
+        assert_eq!(settings.telemetry.addr.unwrap().to_string(), addr);
+    }
+    assert_eq!(with(None, &[("PX0_TELEMETRY__ADDR", "")]).unwrap().telemetry.addr, None);
+    let expected =
+        "expected a host and a port, such as `127.0.0.1:8000`, `[::1]:8000` or `localhost:8000`";
+    for (name, key) in [("PX0_HTTP__ADDR", "http.addr"), ("PX0_TELEMETRY__ADDR", "telemetry.addr")]
+    {
+        for addr in [
+            "nowhere",
+            ":80",
+            "localhost:",
+            "localhost:65536",
+            "http://localhost:80",
+            "256.0.0.1:80",
+            "a b:80",
+        ] {
+            let said = format!("invalid value for `{key}`: {expected}, but found `{addr}`");
+            assert_eq!(refused(None, &[(name, addr)]), said);
+        }
+    }
+}
+
+#[test]
+fn an_origin_is_written_as_browsers_send_it() {
+    let origins =
+        |text: &str| format!("[http]\ncors_origins = [\"https://a.example\", \"{text}\"]");
+    for good in ["https://console.example.com", "http://localhost:3000", "tauri://localhost"] {
+        assert!(with(Some(&origins(good)), &[]).is_ok(), "{good}");
+    }
+    for (bad, hint) in [
+        ("*", "`*` is not possible: list each origin"),
+        ("https://a.example/", "did you mean `https://a.example`?"),
+        ("https://A.example/page", "did you mean `https://a.example`?"),
+        ("https://a.example:443", "did you mean `https://a.example`?"),
+        ("a.example", "expected an origin, such as `https://console.example.com`"),
+        ("", "expected an origin, such as `https://console.example.com`"),
+        ("https://a.example\\n", "expected an origin, such as `https://console.example.com`"),
+    ] {
+        let said = refused(Some(&origins(bad)), &[]);
+        assert!(said.starts_with("invalid value for `http.cors_origins`: "), "{said}");
+        assert!(said.contains(hint), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_filter_of_the_log_is_refused() {
+    for good in
+        ["info", "OFF", "3", "error", "info,px0::access=warn", "px0=debug,[request]=info", "warn,"]
+    {
+        assert!(with(None, &[("PX0_LOG__FILTER", good)]).is_ok(), "{good}");
+    }
+    for (bad, said) in [
+        (
+            "loud",
+            "`loud` is no level; write a level (`error`, `warn`, `info`, `debug`, `trace` or `off`)",
+        ),
+        ("px0::access", "`px0::access` is no level; "),
+        ("info,silent", "`silent` is no level; "),
+        ("px0=loud", "`px0=loud` is no filter; "),
+        ("", "it is empty; write a level"),
+        (" , ", "it is empty; write a level"),
+    ] {
+        let told = refused(None, &[("PX0_LOG__FILTER", bad)]);
+        assert!(told.contains(&format!("invalid value for `log.filter`: {said}")), "{told}");
+        assert!(told.ends_with("as in `info,px0::access=warn`"), "{told}");
+    }
+}
+
+/// Whatever is wrong with a file, no line of it is printed: it may have a secret in it.
+#[test]
+fn a_secret_in_a_file_is_never_printed() {
+    const SECRET: &str = "hunter2";
+    for (file, place) in [
+        ("[email.smtp]\npassword = hunter2\n", "line 2, column 12: "),
+        ("[email.smtp]\npassword = \"hunter2\n", "line 2, column 12: "),
+        ("[email.smtp]\npassword = 'hunter2'' # é\n", "line 2, column "),
+        (
+            "[email.smtp]\npassword = \"a\"\npassword = \"hunter2\"\n",
+            "line 3, column 1: duplicate key",
+        ),
+        ("[store.postgres]\nurl = [\"postgres://px0:hunter2@db/px0\"\n", "line 2, column "),
+        ("[store.postgres]\nurl = {\n a = \"hunter2\" }\n", ""),
+        ("[store.postgres]\nurl = [\"hunter2\"]\n", "not shown because it is a secret"),
+        ("[email.smtp]\npassword = { hunter = \"hunter2\" }\n", ""),
+        ("[store]\npostgres = \"postgres://px0:hunter2@db/px0\"\n", "`store.postgres`"),
+        ("store = \"hunter2\"\n", "`store`"),
+    ] {
+        let said = refused(Some(file), &[]);
+        assert!(!said.contains(SECRET), "{said}");
+        assert!(said.contains(place), "{file}: {said}");
+        assert!(!said.contains('\n'), "{said}");
+    }
 }
 
 #[test]

@@ -113,6 +113,7 @@ operations! {
     "Health" {
         HealthCheck = "healthCheck": Anyone, Nothing, Never;
         Readiness = "readinessCheck": Anyone, Nothing, Never;
+        ServerVersion = "serverVersion": Anyone, Nothing, Never;
     }
     "Auth" {
         Register = "register": AnyoneOrPerson, Nothing, Never;
@@ -215,8 +216,8 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = Operation::ALL.iter().map(|op| op.id()).collect();
         assert_eq!(
             (Operation::ALL.len(), ids.len()),
-            (66, 66),
-            "the 62 of the contract, three about plugins, and readiness"
+            (67, 67),
+            "the 62 of the contract, three about plugins, readiness, and the version"
         );
     }
 

@@ -77,6 +77,7 @@ codes! {
         InvalidId = "invalid_id": "An id in the path or query is not a UUID in its hyphenated form.",
         InvalidPath = "invalid_path": "The path cannot be read: not UTF-8, or with a NUL in it.",
         InvalidQuery = "invalid_query": "A query parameter has a value that it cannot have, or contradicts another.",
+        InvalidHeader = "invalid_header": "A header is absent that must be there, is there twice, or has a value that it cannot have; `details.header` names it.",
         InvalidCursor = "invalid_cursor": "The cursor was not made by this list.",
         MissingField = "missing_field": "A required field of the body, or a required query parameter, is absent.",
         InvalidField = "invalid_field": "A field of the body has a value that it cannot have; `details.field` names it.",

@@ -61,7 +61,7 @@ impl TryFrom<String> for PluginId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text).map_err(|error| error.message.into())
+        Self::parse(&text).map_err(|error| format!("{}, but found `{text}`", error.message))
     }
 }
 

@@ -143,8 +143,8 @@ pub struct InboxItem {
     pub request: JoinRequest,
     /// Who asks.
     pub user_email: Email,
-    /// The team's name.
-    pub team: Name,
+    /// The team that they want to join, as it is now.
+    pub team: Team,
 }
 
 /// Who is in a team besides the one that a step is about.

@@ -44,7 +44,7 @@ const REMEMBERED: usize = 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum PluginsError {
     /// The settings make no sense; the text says which and why.
-    #[error("plugins: {0}")]
+    #[error("{0}")]
     Settings(String),
     /// The engine of versions that name none is not installed.
     #[error("render.default_engine names {}, which is not installed", .0.as_str())]
@@ -117,8 +117,8 @@ impl Plugins {
         cache_dir: Option<PathBuf>,
         output: usize,
     ) -> Result<Arc<Self>, PluginsError> {
-        if let Some(problem) = settings.problem() {
-            return Err(PluginsError::Settings(problem));
+        if let Some((key, rule)) = settings.problem() {
+            return Err(PluginsError::Settings(format!("plugins.{key} {rule}")));
         }
         let machine =
             Machine::get().map_err(|error| PluginsError::Machine(format!("{error:#}")))?;
@@ -162,7 +162,7 @@ impl Plugins {
         let mut named = self.settings.enabled.iter().chain(named);
         if let Some(missing) = named.find(|id| !slots.contains_key(*id)) {
             let which = if self.settings.enabled.contains(missing) { "enabled" } else { "grant" };
-            let why = format!("{which} names {missing}, which is not installed");
+            let why = format!("plugins.{which} names {missing}, which is not installed");
             return Err(PluginsError::Settings(why));
         }
         let default = &self.settings.default_engine;
@@ -189,7 +189,8 @@ impl Plugins {
         }
         let Some(path) = &self.settings.path else { return Ok(sources) };
         let told = |error: std::io::Error| {
-            PluginsError::Settings(format!("path: {}: {error}", path.display()))
+            let path = path.display();
+            PluginsError::Settings(format!("cannot read {path}, which is plugins.path: {error}"))
         };
         for folder in folders(path).map_err(told)? {
             sources.push((Source::installed(&folder)?, true));
@@ -407,6 +408,11 @@ impl Host for Plugins {
             Some(Benched { plugin, version, organizations })
         });
         benched.collect()
+    }
+
+    fn is_benched(&self, plugin: &PluginId, org: OrgId) -> bool {
+        let mut points = Point::ALL.into_iter().map(Some).chain([None]);
+        points.any(|point| self.strikes.is_benched(plugin, org, point))
     }
 
     async fn try_settings(

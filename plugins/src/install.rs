@@ -14,7 +14,7 @@ use crate::{
     load::{self, Code, Context, LoadError, Source},
     log::tidy,
     manifest::{COMPONENT, FILE, Manifest},
-    shipped::shipped,
+    shipped::{check_id, shipped},
 };
 
 /// Why a plugin was not installed or removed: a sentence for the operator.
@@ -72,11 +72,7 @@ pub(crate) fn add_with(
     let path = folder(settings)?;
     let source = built(from)?;
     let id = &source.manifest.id;
-    if shipped()?.iter().any(|shipped| shipped.manifest.id == *id) {
-        return Err(InstallError(format!(
-            "a plugin with the id {id} comes with px0; choose another id"
-        )));
-    }
+    check_id(id)?;
     let machine = Machine::get().map_err(|error| InstallError(format!("{error:#}")))?;
     let context = Context { machine, limits: settings.limits(0), kv: None, cache_dir };
     context.load(&source, &source.manifest.wants)?;

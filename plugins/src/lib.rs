@@ -15,6 +15,7 @@
 mod api;
 mod cell;
 pub mod check;
+mod file;
 mod filters;
 mod hook;
 mod host;

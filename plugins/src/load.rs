@@ -26,6 +26,7 @@ use crate::{
     Grant, PluginSettings,
     api::look,
     cell::{Limits, State},
+    file,
     filters::Filters,
     hook::Hook,
     kv::{self, Kv},
@@ -134,12 +135,7 @@ pub(crate) fn folders(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// It cannot be read, or is machine code.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
-    let told = |error: std::io::Error| format!("{}: {error}", file.display());
-    let size = fs::metadata(file).map_err(told)?.len();
-    if size > LARGEST {
-        return Err(format!("{} is larger than {} MiB", file.display(), LARGEST >> 20));
-    }
-    let bytes = fs::read(file).map_err(told)?;
+    let bytes = file::read(file, LARGEST)?;
     if bytes.starts_with(b"\x7fELF") {
         let file = file.display();
         return Err(format!(
@@ -265,8 +261,8 @@ impl Slot {
     ) -> Result<Arc<Self>, LoadError> {
         let manifest = &source.manifest;
         let wrong = |why: String| LoadError { plugin: manifest.label(), why };
-        if manifest.id.as_str() == EngineName::DEFAULT {
-            return Err(wrong("its id is the name of the engine that is built in".to_owned()));
+        if is_built_in(&manifest.id) {
+            return Err(wrong(format!("its id is {BUILT_IN}")));
         }
         let is_granted = |want: &Permission| {
             let grant = Grant { plugin: manifest.id.clone(), permission: *want };

@@ -1,9 +1,6 @@
 //! `plugin.toml`: what a plugin says about itself.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use px0_core::{
     json::JsonText,
@@ -11,6 +8,8 @@ use px0_core::{
 };
 use semver::Version;
 use serde::{Deserialize, Serialize};
+
+use crate::file;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "plugin.toml";
@@ -20,11 +19,11 @@ pub(crate) const COMPONENT: &str = "plugin.wasm";
 
 /// Why a `plugin.toml` cannot be used: a sentence that names the file.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {why}", file.display())]
-pub struct ManifestError {
-    file: PathBuf,
-    why: String,
-}
+#[error("{0}")]
+pub struct ManifestError(String);
+
+/// Largest `plugin.toml`, in bytes.
+const LARGEST: u64 = 1024 * 1024;
 
 /// What a plugin says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,8 +98,9 @@ impl Manifest {
     /// It is not there, is no TOML, or says what a plugin cannot say.
     pub fn read(folder: &Path) -> Result<Self, ManifestError> {
         let file = folder.join(FILE);
-        let wrong = |why: String| ManifestError { file: file.clone(), why };
-        let text = fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+        let wrong = |why: String| ManifestError(format!("{}: {why}", file.display()));
+        let bytes = file::read(&file, LARGEST).map_err(ManifestError)?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         Self::parse(&text).map_err(wrong)
     }
 
@@ -109,8 +109,7 @@ impl Manifest {
     /// # Errors
     /// It is no TOML, or says what a plugin cannot say.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let manifest: Self =
-            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let manifest: Self = toml::from_str(text).map_err(|error| explain(&error, text))?;
         let forbidden = |kind: Kind, want: Permission| {
             let lacks_it = match want {
                 Permission::Log => kind == Kind::Engine,
@@ -152,12 +151,28 @@ impl Manifest {
     pub(crate) fn settings_schema(&self) -> Result<Option<JsonText>, String> {
         let Some(settings) = &self.settings else { return Ok(None) };
         let text = serde_json::to_string(settings).map_err(|error| format!("settings: {error}"))?;
-        JsonText::parse(&text).map(Some).map_err(|error| format!("settings: {error:?}"))
+        JsonText::parse(&text)
+            .map(Some)
+            .map_err(|error| format!("settings: they cannot be kept as JSON: {error}"))
     }
 
     /// Its name with its version.
     pub(crate) fn label(&self) -> String {
         format!("{} {}", self.id, self.version)
+    }
+}
+
+/// Where and why a text is no manifest, in one line.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message();
+    let wrong_type = message.strip_prefix("invalid type: ");
+    let reason = match wrong_type.and_then(|rest| rest.split_once(", expected ")) {
+        Some((found, expected)) => format!("expected {expected}, but found {found}"),
+        None => message.lines().collect::<Vec<_>>().join(", "),
+    };
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {reason}", before.matches('\n').count() + 1),
+        None => reason,
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use px0_core::plugin::{Kind, PluginId};
 
-use crate::install::InstallError;
+use crate::{install::InstallError, shipped::check_id};
 
 /// The files of the SDK and of the interface, which every project has a copy of, so that it depends on nothing of ours.
 const SDK: &[(&str, &str)] = &[
@@ -52,6 +52,7 @@ const NOT_FOR_CARGO: [&str; 7] =
 /// # Errors
 /// There is something of that name already, cargo could not build it, or it cannot be written.
 pub fn create(kind: Kind, id: &PluginId, into: &Path) -> Result<PathBuf, InstallError> {
+    check_id(id)?;
     if NOT_FOR_CARGO.contains(&id.as_str()) {
         let why = format!("a package cannot be called {id}; choose another id");
         return Err(InstallError(why));

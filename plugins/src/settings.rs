@@ -90,18 +90,22 @@ impl PluginSettings {
         }
     }
 
-    /// What is wrong with the settings, if anything.
-    pub(crate) fn problem(&self) -> Option<String> {
+    /// Which setting makes no sense, if one does not, and what it must be.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        /// The least memory that anything runs in.
+        const MIN_MEMORY: usize = 2 * 1024 * 1024;
         /// The largest memory that the machine has a place for.
         const MAX_MEMORY: usize = 1024 * 1024 * 1024;
-        let zero = |name: &str| Some(format!("{name} must be more than 0"));
+        let must = |name, rule: String| Some((name, format!("must be {rule}")));
+        let zero = |name| must(name, "more than 0".to_owned());
         match () {
             () if self.fuel == 0 => zero("fuel"),
             () if self.start_fuel == 0 => zero("start_fuel"),
             () if self.deadline_ms == 0 => zero("deadline_ms"),
             () if self.concurrent_per_tenant == 0 => zero("concurrent_per_tenant"),
-            () if self.memory < 2 * 1024 * 1024 => Some("memory must be at least 2 MiB".into()),
-            () if self.memory > MAX_MEMORY => Some("memory must be at most 1 GiB".into()),
+            () if !(MIN_MEMORY..=MAX_MEMORY).contains(&self.memory) => {
+                must("memory", format!("from {MIN_MEMORY} to {MAX_MEMORY}, not {}", self.memory))
+            }
             () => None,
         }
     }

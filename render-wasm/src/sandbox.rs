@@ -36,7 +36,7 @@ const LARGE: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The settings make no sense; the text says which and why.
-    #[error("render settings: {0}")]
+    #[error("{0}")]
     Settings(String),
     /// The engine could not be made, or a guest could not be compiled.
     #[error("the sandbox could not be made: {0}")]
@@ -65,8 +65,8 @@ impl Sandbox {
     /// # Errors
     /// The settings make no sense, or the machine cannot run the guests.
     pub fn new(settings: RenderSettings) -> Result<Self, SandboxError> {
-        if let Some(problem) = settings.problem() {
-            return Err(SandboxError::Settings(problem));
+        if let Some((key, rule)) = settings.problem() {
+            return Err(SandboxError::Settings(format!("render.{key} {rule}")));
         }
         let machine = Machine::get()?;
         let tenants = Tenants::new(settings.concurrent_per_tenant, settings.long_renders());

@@ -95,21 +95,28 @@ impl RenderSettings {
         self.long_per_tenant.unwrap_or_else(lane::threads).max(1)
     }
 
-    /// What is wrong with the settings, if anything.
-    pub(crate) fn problem(&self) -> Option<String> {
-        let zero = |name: &str| Some(format!("{name} must be more than 0"));
+    /// Which setting makes no sense, if one does not, and what it must be.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        let must = |name, rule: String| Some((name, format!("must be {rule}")));
+        let zero = |name| must(name, "more than 0".to_owned());
+        /// Bytes that the guest has before any template.
+        const MIN_MEMORY: usize = 2 * 1024 * 1024;
         match () {
             () if self.fuel == 0 => zero("fuel"),
             () if self.fuel > Self::MAX_FUEL => {
-                Some(format!("fuel must be at most {}", Self::MAX_FUEL))
+                must("fuel", format!("at most {}, not {}", Self::MAX_FUEL, self.fuel))
             }
             () if self.compile_fuel == 0 => zero("compile_fuel"),
             () if self.schema_fuel == 0 => zero("schema_fuel"),
-            () if self.memory < 2 * 1024 * 1024 => Some("memory must be at least 2 MiB".into()),
-            () if self.memory > MAX_MEMORY => Some("memory must be at most 1 GiB".into()),
+            () if !(MIN_MEMORY..=MAX_MEMORY).contains(&self.memory) => {
+                must("memory", format!("from {MIN_MEMORY} to {MAX_MEMORY}, not {}", self.memory))
+            }
             () if self.deadline_ms == 0 => zero("deadline_ms"),
             () if self.output == 0 => zero("output"),
-            () if self.output > self.memory => Some("output must be at most memory".into()),
+            () if self.output > self.memory => must(
+                "output",
+                format!("at most render.memory ({}), not {}", self.memory, self.output),
+            ),
             () if self.renders_per_instance == 0 => zero("renders_per_instance"),
             () if self.concurrent_per_tenant == 0 => zero("concurrent_per_tenant"),
             () => None,

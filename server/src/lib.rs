@@ -18,7 +18,9 @@ mod control;
 mod descriptors;
 mod error;
 mod extract;
+mod host;
 mod limiter;
+mod listen;
 mod mail;
 pub mod maintain;
 mod middleware;
@@ -27,11 +29,14 @@ pub mod router;
 mod routes;
 mod serve;
 pub mod start;
+mod summary;
 pub mod telemetry;
 mod v1;
 
 pub use app::App;
+pub use listen::ListenError;
 pub use start::{Running, StartError, start, start_with};
+pub use summary::Summary;
 pub use telemetry::Telemetry;
 
 /// The HTTP status of a kind of failure, for the documentation.

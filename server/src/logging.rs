@@ -5,13 +5,14 @@ use std::io::{IsTerminal, stderr};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::trace::SdkTracer;
 use px0_config::{LogFormat, LogSettings};
-use px0_core::SPANS;
-use px0_server::Telemetry;
+use px0_core::{SPANS, Timestamp};
+use px0_server::{Summary, Telemetry};
+use serde::Serialize;
 use tracing::{Dispatch, Metadata};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{FilterExt, FilterFn, filter_fn},
+    filter::{FilterExt, FilterFn, LevelFilter, filter_fn},
     fmt,
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -44,7 +45,7 @@ pub(crate) fn start(settings: &LogSettings, telemetry: &Telemetry) -> Result<Wor
     // their own, and others never hear of traces.
     let subscriber = |tracer: Option<&SdkTracer>| -> Result<Dispatch, String> {
         let lines = lines(settings.format, writer.clone());
-        let mut layers = vec![lines.with_filter(no_spans().and(filter()?)).boxed()];
+        let mut layers = vec![lines.with_filter(no_spans().and(filter()?.or(mail()))).boxed()];
         if let Some(logs) = telemetry.logs() {
             let filter = no_spans().and(filter_fn(may_be_sent)).and(filter()?);
             layers.push(OpenTelemetryTracingBridge::new(logs).with_filter(filter).boxed());
@@ -72,17 +73,43 @@ pub(crate) fn start(settings: &LogSettings, telemetry: &Telemetry) -> Result<Wor
 }
 
 fn lines(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let pretty = match format {
-        LogFormat::Auto => stderr().is_terminal(),
-        LogFormat::Pretty => true,
-        LogFormat::Json => false,
-    };
     let lines = fmt::layer().with_writer(writer);
-    if pretty {
-        lines.with_ansi(stderr().is_terminal()).with_target(false).boxed()
-    } else {
+    if is_json(format) {
         lines.json().flatten_event(true).with_span_list(false).boxed()
+    } else {
+        lines.with_ansi(stderr().is_terminal()).with_target(false).boxed()
     }
+}
+
+/// Whether the log is for machines.
+pub(crate) fn is_json(format: LogFormat) -> bool {
+    match format {
+        LogFormat::Auto => !stderr().is_terminal(),
+        LogFormat::Pretty => false,
+        LogFormat::Json => true,
+    }
+}
+
+/// A line like those of a log in JSON, for what is told beside the log.
+pub(crate) fn json_line(level: &str, message: &str, summary: Option<&Summary>) -> String {
+    let timestamp = Timestamp::now();
+    let line = Line { timestamp, level, message, target: "px0", summary };
+    serde_json::to_string(&line).unwrap_or_else(|_| message.to_owned())
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Timestamp,
+    level: &'a str,
+    message: &'a str,
+    target: &'a str,
+    #[serde(flatten)]
+    summary: Option<&'a Summary>,
+}
+
+/// Codes that are mailed to the log: without them nobody could log in, whatever else is wanted in it.
+fn mail() -> FilterFn {
+    filter_fn(|metadata| metadata.target() == MAIL).with_max_level_hint(LevelFilter::INFO)
 }
 
 /// Spans of traces are not for logs.

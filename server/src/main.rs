@@ -46,7 +46,7 @@ enum Command {
     Serve,
     /// Writes all data into a file (JSON Lines), also while px0 is running.
     Export {
-        /// The file; standard output without one.
+        /// The file; standard output for `-`, or without one.
         file: Option<PathBuf>,
     },
     /// Fills an empty store from a file that `px0 export` wrote, of whatever backend.
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     give_back_memory();
     let cli = Cli::parse();
     let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(cli.config),
+        Command::Serve => return serve(cli.config),
         Command::Export { file } => maintain(cli.config, async |settings| {
             let summary = px0_server::maintain::export(settings, file.as_deref()).await?;
             eprintln!("{} records, sha256 {}", summary.records, summary.sha256);
@@ -100,11 +100,13 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("px0: {why}");
-            ExitCode::FAILURE
-        }
+        Err(why) => failed(&why),
     }
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("px0: {why}");
+    ExitCode::FAILURE
 }
 
 /// Runs a command on the store that the settings name.
@@ -120,8 +122,25 @@ fn maintain(
 /// How long the end of the process waits for threads that are busy.
 const LINGER: Duration = Duration::from_millis(300);
 
-fn serve(config: Option<PathBuf>) -> Result<(), String> {
-    let settings = Settings::load(config.as_deref()).map_err(|error| error.to_string())?;
+fn serve(config: Option<PathBuf>) -> ExitCode {
+    let settings = match Settings::load(config.as_deref()) {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let is_json = logging::is_json(settings.log.format);
+    match served(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The most important line of all is for whoever reads the others, too.
+        Err(why) if is_json => {
+            let why = format!("px0 stops: {why}");
+            eprintln!("{}", logging::json_line("ERROR", &why, None));
+            ExitCode::FAILURE
+        }
+        Err(why) => failed(&why),
+    }
+}
+
+fn served(settings: Settings) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let telemetry = {
         let _within = runtime.enter();
@@ -137,6 +156,7 @@ fn serve(config: Option<PathBuf>) -> Result<(), String> {
 }
 
 async fn serving(settings: Settings, telemetry: Telemetry) -> Result<(), String> {
+    let is_json = logging::is_json(settings.log.format);
     let mut signals = Signals::listen().map_err(|error| error.to_string())?;
     let mut starting = pin!(px0_server::start_with(settings, telemetry));
     let running = loop {
@@ -153,8 +173,16 @@ async fn serving(settings: Settings, telemetry: Telemetry) -> Result<(), String>
             },
         }
     };
+    let summary = running.summary();
+    let told = match is_json {
+        true => {
+            let message = format!("px0 {} listens on {}", summary.version, summary.url);
+            logging::json_line("INFO", &message, Some(&summary))
+        }
+        false => summary.to_string(),
+    };
     // Whoever started px0 may have stopped reading; that is no reason to stop serving.
-    let _ = writeln!(std::io::stdout(), "{}", running.summary());
+    let _ = writeln!(std::io::stdout(), "{told}");
     loop {
         match signals.next().await {
             Signal::Stop => break,

@@ -87,33 +87,41 @@ async fn find(settings: &Settings, request: Request) -> Result<Found, Failure> {
         if !folder.join("db").exists() {
             return Err(format!("there is no store at {} (store.sled.path)", folder.display()));
         }
-        if let Some(answer) = control::ask(folder, request).map_err(said)? {
+        let unreachable =
+            |error| format!("cannot ask the px0 that has {} open: {error}", folder.display());
+        if let Some(answer) = control::ask(folder, request).map_err(unreachable)? {
             return Ok(Found::There(Box::new(answer)));
         }
     }
     Ok(Found::Here(open(settings).await.map_err(said)?))
 }
 
-/// Writes an archive of the store into a file, or to standard output. The file appears when it is whole.
+/// Writes an archive of the store into a file, or to standard output (no file, or `-`). The file appears when it is whole.
 ///
 /// # Errors
 /// Why it could not be written.
 pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary, Failure> {
     let found = find(settings, Request::Export).await?;
-    let Some(file) = file else {
+    let Some(file) = file.filter(|file| *file != Path::new("-")) else {
         return write(found, &mut io::stdout()).await;
+    };
+    let unwritable = |error: io::Error| {
+        // Of a temporary file it names a path that nobody knows.
+        let inner = error.get_ref().and_then(|inner| inner.source());
+        let why = inner.map_or_else(|| error.to_string(), ToString::to_string);
+        format!("cannot write {}: {why}", file.display())
     };
     if file.exists() && !file.is_file() {
         // A device or a pipe: it is written to, not replaced.
-        let mut open = File::options().write(true).open(file).map_err(said)?;
+        let mut open = File::options().write(true).open(file).map_err(unwritable)?;
         return write(found, &mut open).await;
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(said)?;
+    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
     let summary = write(found, draft.as_file_mut()).await?;
-    draft.as_file().sync_all().map_err(said)?;
-    draft.persist(file).map_err(said)?;
+    draft.as_file().sync_all().map_err(unwritable)?;
+    draft.persist(file).map_err(|failed| unwritable(failed.error))?;
     // The name too is to outlive a crash of the machine, where the folder lets itself be synced.
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, "the folder of the archive was not synced");
@@ -176,10 +184,11 @@ impl<W: Write> Write for Counted<'_, W> {
 /// Why it could not be taken in; nothing was, then.
 pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure> {
     let name = file.display();
-    let opened = || File::open(file).map_err(|error| format!("{name}: {error}"));
-    let about = file.metadata().map_err(|error| format!("{name}: {error}"))?;
-    if !about.is_file() {
-        return Err(format!("{name}: an archive is read twice, so it must be a file"));
+    let unreadable = |error| format!("cannot read {name}: {error}");
+    let opened = || File::open(file).map_err(unreadable);
+    let is_file = file != Path::new("-") && file.metadata().map_err(unreadable)?.is_file();
+    if !is_file {
+        return Err(format!("cannot read {name}: an archive is read twice, so it must be a file"));
     }
     let mut whole = Reader::new(BufReader::new(opened()?)).map_err(said)?;
     for record in whole.by_ref() {

@@ -21,6 +21,7 @@ use crate::{
     App,
     error::{ApiError, finish},
     extract::Route,
+    host,
     telemetry::metrics::{ACCESS, Answered, known_method},
 };
 
@@ -44,7 +45,10 @@ pub(crate) async fn envelope(State(app): State<App>, request: Request, next: Nex
         None => make(),
     };
     let work = async {
-        let answered = next.run(request).await;
+        let answered = match host::problem(&request) {
+            None => next.run(request).await,
+            Some(error) => ApiError::from(error).into_response(),
+        };
         // What is logged of it belongs to its trace.
         let _within = within.map(Context::attach);
         let mut response = finish(answered, &id);

@@ -2,10 +2,13 @@
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, Method, header},
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, Uri, header},
     middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
 };
 use px0_core::access::Operation as Op;
+use tower::ServiceExt;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -18,7 +21,7 @@ use crate::{
     routes::Routes,
     v1::{
         api_keys, auth, health, inbox, members, orgs, payloads, plugins, profile, prompts, renders,
-        tags, teams, versions,
+        tags, teams, version, versions,
     },
 };
 
@@ -40,6 +43,7 @@ pub fn router(app: App) -> Router {
         )
         .add(Op::HealthCheck, GET, "/v1/health", health::check)
         .add(Op::Readiness, GET, "/v1/health/ready", health::ready)
+        .add(Op::ServerVersion, GET, "/v1/version", version::get)
         // People: getting in, and their own affairs.
         .add(Op::Register, POST, "/v1/auth/register", auth::register)
         .add(Op::Login, POST, "/v1/auth/login", auth::login)
@@ -145,10 +149,11 @@ pub fn router(app: App) -> Router {
             "/v1/prompts/{id}/payloads/{payloadID}",
             payloads::delete,
         )
-        .finish();
+        .finish()
+        .method_not_allowed_fallback(async |method: Method| method_not_allowed(&method));
+    let exact = routes.clone().fallback(async || route_not_found()).with_state(app.clone());
     let routed = routes
-        .fallback(async || route_not_found())
-        .method_not_allowed_fallback(async |method: Method| method_not_allowed(&method))
+        .fallback(move |request: Request| without_slash(exact.clone(), request))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(app.clone(), middleware::deadline));
     let open = match cors(&app) {
@@ -156,6 +161,25 @@ pub fn router(app: App) -> Router {
         None => routed,
     };
     open.layer(from_fn_with_state(app.clone(), middleware::envelope)).with_state(app)
+}
+
+/// A path with a slash at its end is the same without it. Only what is no route comes by here, so that others pay nothing for it.
+async fn without_slash(exact: Router, mut request: Request) -> Response {
+    let uri = request.uri();
+    let Some(path) = uri.path().strip_suffix('/').filter(|path| !path.is_empty()) else {
+        return route_not_found().into_response();
+    };
+    let path = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = path.parse().ok();
+    let Ok(uri) = Uri::from_parts(parts) else {
+        return route_not_found().into_response();
+    };
+    *request.uri_mut() = uri;
+    exact.oneshot(request).await.into_response()
 }
 
 /// Browsers may call from the origins of the settings, and from nowhere else. No cookies: tokens are in a header.

@@ -18,7 +18,7 @@ use px0_core::{
 };
 use px0_plugins::Plugins;
 use px0_render_wasm::Sandbox;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     App,
@@ -28,9 +28,11 @@ use crate::{
     control::Control,
     descriptors,
     limiter::Limiter,
+    listen::{AddrSetting, ListenError, listen},
     mail::mailer,
     router::router,
     serve::serve,
+    summary::Summary,
     telemetry::{Telemetry, metrics::Renders, scrape, store::Observed},
 };
 
@@ -38,20 +40,13 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be had.
-    #[error("cannot listen on {addr} ({key}): {source}")]
-    Listen {
-        /// The address.
-        addr: SocketAddr,
-        /// The setting that names it.
-        key: &'static str,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The store cannot be opened or read.
     #[error("cannot open the store: {0}")]
     Store(String),
     /// The sandbox cannot be made.
-    #[error("cannot make the sandbox: {0}")]
+    #[error("{0}")]
     Sandbox(String),
     /// A plugin cannot be used.
     #[error("{0}")]
@@ -86,20 +81,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// The lines that px0 prints when it is ready: where it listens, what it stores on, which engines it has, where its metrics are.
-    pub fn summary(&self) -> String {
-        let engines: Vec<_> = self.engines.iter().map(EngineName::as_str).collect();
-        let metrics = self.metrics_addr.map_or_else(
-            || "metrics are not served".to_owned(),
-            |addr| format!("metrics on http://{addr}/metrics"),
-        );
-        format!(
-            "px0 {} listens on http://{}\nstores on {}\nengines: {}\n{metrics}",
-            env!("CARGO_PKG_VERSION"),
-            self.addr,
-            self.store.summary(),
-            engines.join(", "),
-        )
+    /// What px0 prints when it is ready.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            version: env!("CARGO_PKG_VERSION"),
+            url: format!("http://{}", self.addr),
+            store: self.store.summary(),
+            engines: self.engines.clone(),
+            metrics: self.metrics_addr.map(|addr| format!("http://{addr}/metrics")),
+        }
     }
 
     /// Looks at the folder of plugins again: all that is there now counts for renders that begin from now on. After an error,
@@ -146,9 +136,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 /// # Errors
 /// What stands in the way, in a sentence for the operator.
 pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Running, StartError> {
-    let (listener, addr) = listen("http.addr", settings.http.addr).await?;
-    let scraped = match settings.telemetry.addr {
-        Some(addr) => Some(listen("telemetry.addr", addr).await?),
+    let (listener, addr) = listen(AddrSetting::HTTP, &settings.http.addr).await?;
+    let scraped = match &settings.telemetry.addr {
+        Some(addr) => Some(listen(AddrSetting::METRICS, addr).await?),
         None => None,
     };
     let most = descriptors::for_connections(settings.http.max_connections);
@@ -200,16 +190,6 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
     }
     let served = tokio::spawn(serve(listener, router(app), connections, stopped, drain));
     Ok(Running { addr, metrics_addr, store, engines, control, plugins, sandbox, stop, served })
-}
-
-async fn listen(
-    key: &'static str,
-    addr: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { addr, key, source };
-    let listener = TcpListener::bind(addr).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
 
 /// The store that the settings name, whose operations are told of.

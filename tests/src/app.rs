@@ -116,9 +116,9 @@ impl App {
         &self.base
     }
 
-    /// The three lines it says at its start.
+    /// The lines it says at its start.
     pub fn summary(&self) -> String {
-        self.running.as_ref().unwrap().summary()
+        self.running.as_ref().unwrap().summary().to_string()
     }
 
     /// Has it look at its folder of plugins again.

@@ -6,6 +6,8 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::postgres::Database;
 
 /// The binary, beside the tests'.
@@ -96,20 +98,16 @@ impl Server {
             .env("PX0_TELEMETRY__ADDR", "127.0.0.1:0")
             .env("PX0_EMAIL__MODE", "auto-verify")
             .env("PX0_RATE_LIMIT__ENABLED", "false")
+            .env("PX0_LOG__FORMAT", "json")
             .stdout(Stdio::piped());
         let start = move || {
             change(&mut command);
             let mut child = command.spawn().unwrap();
-            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let lines: Vec<_> = lines.take(4).map(Result::unwrap).collect();
-            let after = |line: usize, word: &str| {
-                lines
-                    .get(line)
-                    .and_then(|line| line.rsplit_once(word))
-                    .map(|(_, rest)| rest.to_owned())
-            };
-            let base = after(0, "listens on ").expect("it starts");
-            Self { child, base, metrics: after(3, "metrics on ") }
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let line = lines.next().expect("it starts").unwrap();
+            let ready: Value = serde_json::from_str(&line).expect("its log is JSON");
+            let text = |field: &str| ready[field].as_str().map(str::to_owned);
+            Self { child, base: text("url").unwrap(), metrics: text("metrics") }
         };
         tokio::task::spawn_blocking(start).await.unwrap()
     }

@@ -71,6 +71,29 @@ fn the_readme_knows_the_settings() {
     assert!(rows > 10, "the README has no table of settings");
 }
 
+/// The unit's bound of memory is beyond what the default settings allow: its comment says of what it is made.
+#[test]
+fn the_unit_has_memory_for_what_the_settings_allow() {
+    const MIB: u64 = 1024 * 1024;
+    /// px0 itself, and the pages of the embedded store.
+    const ITSELF: u64 = (100 + 256) * MIB;
+    const SHIPPED_HOOKS: u64 = 3;
+    const GREEDY: u64 = 4;
+    let settings = px0_config::Settings::from_parts(None, &[]).unwrap();
+    let (render, plugins) = (&settings.render, &settings.plugins);
+    let product = |calls: usize, bytes: usize| (calls * bytes) as u64;
+    let kept = settings.store.cache_bytes
+        + render.pool_memory as u64
+        + SHIPPED_HOOKS * plugins.pool_memory as u64;
+    let running = GREEDY * product(render.concurrent_per_tenant, render.memory)
+        + product(plugins.concurrent_per_tenant, plugins.memory);
+    let unit = std::fs::read_to_string(root().join("config/deploy/px0.service")).unwrap();
+    let most = unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")?.strip_suffix('M'));
+    let most = most.expect("a bound in MiB").parse::<u64>().unwrap() * MIB;
+    assert!(most >= ITSELF + kept + running, "{most}");
+    assert!(most <= 2 * (ITSELF + kept + running), "{most} is no bound");
+}
+
 /// Files that pages link to are there.
 #[test]
 fn links_between_pages_lead_somewhere() {

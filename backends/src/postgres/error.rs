@@ -11,14 +11,14 @@ impl From<sqlx::Error> for PgError {
         Self(match &error {
             sqlx::Error::Database(said) => match said.try_downcast_ref::<PgDatabaseError>() {
                 Some(said) => of_database(said)
-                    .unwrap_or_else(|| StoreError::broken("asking the database", error)),
+                    .unwrap_or_else(|| StoreError::broken("asking the database", plain(&error))),
                 None => StoreError::broken("asking the database", error),
             },
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => StoreError::Unavailable(error.to_string()),
+            | sqlx::Error::WorkerCrashed => StoreError::Unavailable(plain(&error)),
             _ => StoreError::broken("asking the database", error),
         })
     }
@@ -45,6 +45,22 @@ impl From<Refusal> for PgError {
 impl From<PgError> for StoreError {
     fn from(error: PgError) -> Self {
         error.0
+    }
+}
+
+/// What an operator is told: the driver's own words go into its inside, and quote within quotes.
+pub(super) fn plain(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(said) => {
+            let code = said.code().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+            format!("{}{code}", said.message().replace('"', "`"))
+        }
+        sqlx::Error::Configuration(why) => why.to_string().replace('"', "`"),
+        sqlx::Error::Io(why) => format!("it cannot be reached: {why}"),
+        sqlx::Error::Tls(why) => format!("the connection cannot be secured by TLS: {why}"),
+        sqlx::Error::PoolTimedOut => "no connection was free in time".to_owned(),
+        sqlx::Error::PoolClosed => "the store is closed".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -41,7 +41,7 @@ mod versions;
 
 pub use settings::PostgresSettings;
 
-use error::PgError;
+use error::{PgError, plain};
 use feed::{Feed, Write};
 
 /// The schema, step by step.
@@ -80,7 +80,7 @@ impl PgStore {
         // By hand, once: a pool tells only that it had no connection in time, not why.
         match tokio::time::timeout(patience, options.connect()).await {
             Ok(Ok(first)) => drop(first.close().await),
-            Ok(Err(error)) => return Err(unusable(error.to_string())),
+            Ok(Err(error)) => return Err(unusable(plain(&error))),
             Err(_) => return Err(unusable("it does not answer".to_owned())),
         }
         let feed = Arc::new(Feed::new(options.clone()));
@@ -89,7 +89,7 @@ impl PgStore {
             .acquire_timeout(patience)
             .connect_with(options)
             .await
-            .map_err(|error| unusable(error.to_string()))?;
+            .map_err(|error| unusable(plain(&error)))?;
         MIGRATIONS.run(&pool).await.map_err(|error| unusable(migration_failed(&error)))?;
         Ok(Self { pool, feed, place })
     }
@@ -127,7 +127,7 @@ fn options(settings: &PostgresSettings) -> Result<PgConnectOptions> {
     }
     let options = PgConnectOptions::from_str(&settings.url).map_err(|error| {
         // The driver's words may repeat the URL, which has a password in it.
-        let why = error.to_string().replace(&settings.url, "…");
+        let why = plain(&error).replace(&settings.url, "…");
         StoreError::Unavailable(format!("store.postgres.url is not a URL of Postgres: {why}"))
     })?;
     let timeout = settings.statement_timeout_ms.to_string();

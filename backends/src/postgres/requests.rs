@@ -3,7 +3,6 @@
 use px0_core::{
     Timestamp,
     ids::{JoinRequestId, OrgId, TeamId, UserId},
-    name::Name,
     store::{Reach, Refusal, Stamp, Thing},
     tenancy::{InboxItem, JoinRequest, RequestStatus, Role},
 };
@@ -72,7 +71,9 @@ impl PgStore {
         let orgs: Vec<_> = reach.orgs.iter().map(|org| org.uuid()).collect();
         let teams: Vec<_> = reach.teams.iter().map(|team| team.uuid()).collect();
         let found = sqlx::query(
-            "SELECT r.*, u.email AS user_email, t.name AS team FROM join_requests r
+            "SELECT r.*, u.email AS user_email, t.org_id AS team_org_id, t.name AS team_name,
+                    t.is_default AS team_is_default, t.created_at AS team_created_at
+             FROM join_requests r
              JOIN teams t ON t.id = r.team_id JOIN users u ON u.id = r.user_id
              WHERE r.status = 'pending' AND (t.org_id = ANY($1) OR t.id = ANY($2))
              ORDER BY r.created_at, r.id",
@@ -85,7 +86,7 @@ impl PgStore {
             Ok(InboxItem {
                 request: rows::join_request(row)?,
                 user_email: rows::parsed(row, "user_email", px0_core::Email::parse)?,
-                team: rows::parsed(row, "team", |text| Name::parse("name", text))?,
+                team: rows::joined_team(row)?,
             })
         };
         found.iter().map(item).collect()

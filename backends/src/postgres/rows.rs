@@ -156,6 +156,17 @@ pub(super) fn team(row: &PgRow) -> Result<Team> {
     })
 }
 
+/// A team beside something else: columns `team_id, team_org_id, team_name, team_is_default, team_created_at`.
+pub(super) fn joined_team(row: &PgRow) -> Result<Team> {
+    Ok(Team {
+        id: TeamId::from_uuid(uuid(row, "team_id")?),
+        org_id: OrgId::from_uuid(uuid(row, "team_org_id")?),
+        name: parsed(row, "team_name", |text| Name::parse("name", text))?,
+        is_default: row.try_get("team_is_default")?,
+        created_at: time(row, "team_created_at")?,
+    })
+}
+
 /// Columns `user_id, email, role, created_at`.
 pub(super) fn member(row: &PgRow) -> Result<Member> {
     Ok(Member {

@@ -12,7 +12,19 @@ pub(super) trait Context<T> {
 
 impl<T> Context<T> for Result<T, ::sled::Error> {
     fn context(self, context: &str) -> Result<T, StoreError> {
-        self.map_err(|error| StoreError::broken(context, error))
+        self.map_err(|error| match plain(&error) {
+            Some(why) => StoreError::broken(context, why),
+            None => StoreError::broken(context, error),
+        })
+    }
+}
+
+/// What an operator is told of what sled says in words of its inside.
+pub(super) fn plain(error: &::sled::Error) -> Option<String> {
+    match error {
+        ::sled::Error::Corruption { .. } => Some("its file is damaged".to_owned()),
+        ::sled::Error::ReportableBug(why) => Some(format!("sled has a bug: {why}")),
+        _ => None,
     }
 }
 

@@ -89,9 +89,10 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         .map_err(|error| unusable(path, format!("cannot be written: {error}")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(unusable(path, "is in use by another px0; stop that one, or choose another folder"))
-        }
+        Err(TryLockError::WouldBlock) => Err(unusable(
+            path,
+            "is in use by another px0; stop that one, or set store.sled.path (PX0_STORE__SLED__PATH) to another folder",
+        )),
         Err(TryLockError::Error(error)) => {
             Err(unusable(path, format!("cannot be locked: {error}")))
         }
@@ -145,7 +146,7 @@ fn open(folder: &Path) -> Result<(Db, Config), StoreError> {
             Err(error) if is_locked(&error) && Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(5));
             }
-            Err(error) => return Err(StoreError::broken("opening the store", error)),
+            Err(error) => return Err(error).context("opening the store"),
         }
     }
 }

@@ -69,11 +69,7 @@ pub(super) fn inbox(view: &View<'_>, teams: BTreeSet<TeamId>) -> Result<Vec<Inbo
             let request = JoinRequestId::from_uuid(record::id(&pair?.1)?);
             let request: JoinRequest = view.must(&keyspace::request(request))?;
             let account: Account = view.must(&keyspace::account(request.user_id))?;
-            items.push(InboxItem {
-                request,
-                user_email: account.user.email,
-                team: team.name.clone(),
-            });
+            items.push(InboxItem { request, user_email: account.user.email, team: team.clone() });
         }
     }
     items.sort_by_key(|item| (item.request.created_at, item.request.id));

@@ -242,11 +242,7 @@ impl Tenancy for MemoryStore {
             let team = state.team(request.team_id)?;
             if reach.teams.contains(&team.id) || reach.orgs.contains(&team.org_id) {
                 let user_email = state.account(request.user_id)?.user.email.clone();
-                items.push(InboxItem {
-                    request: request.clone(),
-                    user_email,
-                    team: team.name.clone(),
-                });
+                items.push(InboxItem { request: request.clone(), user_email, team: team.clone() });
             }
         }
         items.sort_by_key(|item| (item.request.created_at, item.request.id));

@@ -76,6 +76,9 @@ pub enum Point {
 }
 
 impl Point {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::BeforeRender, Self::AfterRender, Self::BeforePromote];
+
     /// The name that the interface has for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -253,6 +256,9 @@ pub trait Host: Send + Sync + 'static {
     /// Those that are benched at present, sorted by id.
     fn benched(&self) -> Vec<Benched>;
 
+    /// Whether `plugin` is benched for an organization.
+    fn is_benched(&self, plugin: &PluginId, org: OrgId) -> bool;
+
     /// Whether `plugin` takes `settings`, the text of a JSON object that fits its schema.
     ///
     /// # Errors
@@ -314,6 +320,10 @@ impl Host for NoPlugins {
 
     fn benched(&self) -> Vec<Benched> {
         Vec::new()
+    }
+
+    fn is_benched(&self, _: &PluginId, _: OrgId) -> bool {
+        false
     }
 
     async fn try_settings(&self, _: OrgId, _: &PluginId, _: &str) -> Result<(), SettingsError> {

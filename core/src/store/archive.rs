@@ -237,8 +237,8 @@ impl<R: BufRead> Reader<R> {
         let mut lines = input.lines();
         let first = lines.next().transpose().map_err(|error| unreadable(1, error))?;
         let first = first.ok_or_else(|| unreadable(1, "the archive is empty"))?;
-        let manifest: Manifest = serde_json::from_str(&first)
-            .map_err(|error| unreadable(1, format!("this is no archive of px0: {error}")))?;
+        let manifest: Manifest =
+            serde_json::from_str(&first).map_err(|_| unreadable(1, "this is no archive of px0"))?;
         if manifest.px0_archive != FORMAT {
             let why = format!(
                 "the archive has format {}; this px0 reads {FORMAT}; a newer px0 made it",
@@ -269,7 +269,10 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         self.sum.add(line.as_bytes());
-        serde_json::from_str(&line).map(Some).map_err(|error| wrong(error.to_string()))
+        // The parser's reason is about types of ours; the place is what helps.
+        serde_json::from_str(&line).map(Some).map_err(|error| {
+            wrong(format!("column {}: this is not what px0 writes there", error.column()))
+        })
     }
 }
 

@@ -343,8 +343,8 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(thing) => write!(f, "{} not found", thing.as_str()),
-            Self::Refused(refusal) => write!(f, "{refusal:?}"),
-            Self::Unavailable(why) => write!(f, "store unavailable: {why}"),
+            Self::Refused(refusal) => f.write_str(&Error::from(*refusal).message),
+            Self::Unavailable(why) => f.write_str(why),
             Self::Broken { context, source } => write!(f, "{context}: {source}"),
         }
     }

@@ -29,6 +29,8 @@ pub struct Decided {
     pub enabled: bool,
     /// What was decided; `None` when nothing was.
     pub decision: Option<OrgPlugin>,
+    /// Whether the organization's renders do without it for a minute, because it failed again and again.
+    pub benched: bool,
 }
 
 /// What an organization is to decide.
@@ -62,6 +64,7 @@ impl Px0 {
         let decided = |installed: Arc<Installed>| Decided {
             enabled: installed.is_enabled(&decisions),
             decision: decision(&decisions, &installed.id).cloned(),
+            benched: self.plugins.is_benched(&installed.id, org.id),
             installed,
         };
         Ok(all.into_iter().map(decided).collect())
@@ -98,7 +101,8 @@ impl Px0 {
             updated_at: stamp.at,
         };
         self.store.set_org_plugin(stamp, decision.clone()).await?;
-        Ok(Decided { enabled: decision.enabled, decision: Some(decision), installed })
+        let benched = self.plugins.is_benched(plugin, org.id);
+        Ok(Decided { enabled: decision.enabled, decision: Some(decision), benched, installed })
     }
 
     /// The plugin of this name, or what is left of it if the organization once decided about it.

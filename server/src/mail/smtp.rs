@@ -22,9 +22,21 @@ pub(super) struct SmtpMailer {
 impl SmtpMailer {
     pub(super) fn new(settings: &EmailSettings, ttl: Duration) -> Result<Self, String> {
         let from = settings.from.parse();
-        let from = from.map_err(|error| format!("email.from is no sender: {error}"))?;
+        let from = from.map_err(|_| {
+            format!(
+                "email.from is no sender: expected an address, such as `px0 <px0@example.com>`, but found `{}`",
+                settings.from
+            )
+        })?;
         let smtp = &settings.smtp;
-        let unusable = |error| format!("email.smtp cannot be used: {error}");
+        let unusable = |error: lettre::transport::smtp::Error| {
+            let why = std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), ToString::to_string);
+            format!(
+                "email.smtp.host cannot be used: expected the name of a mail server, but found `{}` ({why})",
+                smtp.host
+            )
+        };
         let mut builder = match smtp.security {
             SmtpSecurity::Starttls => {
                 AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&smtp.host)

@@ -1,14 +1,14 @@
 //! The contract as OpenAPI 3.1, made from the routes and the access table that the server runs on.
 
 use axum::{
-    Router,
-    http::{Method, StatusCode, header},
+    Json, Router,
+    http::{HeaderName, Method, StatusCode, header},
     response::Html,
     routing::get,
 };
 use bytes::Bytes;
 use px0_core::{
-    access::{Callers, KeyNeeds, Needs, Rule},
+    access::{Callers, KeyNeeds, Needs, Operation, Rule},
     key::KeyOperation,
 };
 use serde_json::{Map, Value, json};
@@ -22,13 +22,25 @@ mod page;
 
 use operations::Doc;
 
-/// Adds the document at `/openapi.json`, and as a page for people at `/docs`.
+/// Adds the document at `/openapi.json`, and as a page for people at `/docs`; whoever tries the addresses above is told of them.
 pub(crate) fn serve(router: Router<App>, routes: &[(Method, Route)]) -> Router<App> {
     let document = document(routes);
-    let page = Html(Bytes::from(page::page(&document)));
+    let page = Bytes::from(page::page(&document));
+    let page = ([(header::CONTENT_SECURITY_POLICY, page::POLICY), NO_SNIFF], Html(page));
     let json = Bytes::from(document.to_string());
-    let json = ([(header::CONTENT_TYPE, "application/json")], json);
-    router.route("/openapi.json", get(async move || json)).route("/docs", get(async move || page))
+    let json = ([(header::CONTENT_TYPE, "application/json"), NO_SNIFF], json);
+    router
+        .route("/openapi.json", get(async move || json))
+        .route("/docs", get(async move || page))
+        .route("/", get(index))
+        .route("/v1", get(index))
+}
+
+/// What it is said to be is what it is.
+const NO_SNIFF: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+
+async fn index() -> Json<Value> {
+    Json(json!({ "docs": "/docs", "openapi": "/openapi.json", "version": "/v1/version" }))
 }
 
 /// The document.
@@ -92,6 +104,12 @@ fn operation(route: Route) -> Value {
         responses["200"]["headers"]["Server-Timing"] = json!({
             "schema": schemas::text(), "required": true,
             "description": "`render;dur=` and the milliseconds that the render took.",
+        });
+    }
+    if matches!(route.operation, Operation::Login | Operation::CreateApiKey) {
+        responses[&success.0.to_string()]["headers"]["Cache-Control"] = json!({
+            "schema": { "const": "no-store" }, "required": true,
+            "description": "There is a secret in the answer.",
         });
     }
     for status in statuses(route, rule, body.is_some(), errors) {

@@ -88,6 +88,9 @@ impl Doc {
     }
 }
 
+const NEXT_CURSOR: &str = "The `cursor` of the next page. Only null is the end: a page of large things may have fewer than `limit`, \
+                           and more may follow.";
+
 fn one(field: &str, shape: &str) -> Value {
     object(&[(field, named(shape))])
 }
@@ -97,7 +100,9 @@ fn many(field: &str, shape: &str) -> Value {
 }
 
 fn page_of(field: &str, shape: &str) -> Value {
-    object(&[(field, list(named(shape))), ("next_cursor", or_null(text()))])
+    let mut cursor = or_null(text());
+    cursor["description"] = NEXT_CURSOR.into();
+    object(&[(field, list(named(shape))), ("next_cursor", cursor)])
 }
 
 fn counted(field: &str, shape: &str) -> Value {
@@ -125,18 +130,17 @@ pub(super) fn of(operation: Op) -> Doc {
     let version = || one("version", "PromptVersion");
     let variables = || request(&[], &[("variables", any_object())]);
     match operation {
-        Op::HealthCheck => doc("Health check", 200, request(
-            &[("status", words(&["OK"]))],
-            &[("benched_plugins", list(object(&[
-                ("plugin", text()), ("version", text()), ("organizations", count()),
-            ])))],
-        )),
+        Op::HealthCheck => doc("Health check", 200, object(&[("status", words(&["OK"]))])),
         Op::Readiness => doc("Readiness check", 200, request(
             &[("status", words(&["ready"])), ("checks", object(&[("store", flag()), ("engines", flag()), ("changes", flag())]))],
             &[],
         ))
             .note("Whether requests should be sent here: the store answers, what renders is compiled, and changes by others are heard of.")
             .fails(&[503]),
+        Op::ServerVersion => doc("Version of the server", 200, object(&[
+            ("version", text()), ("commit", or_null(text())), ("api", words(&["v1"])),
+        ]))
+            .note("`commit` is the one that it was built from, or null where the build did not know it."),
         Op::Register => doc("Register a new user", 201, one("user", "User"))
             .takes(request(
                 &[("email", email()), ("password", password())],

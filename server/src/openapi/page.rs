@@ -10,6 +10,10 @@ details{border:1px solid #d8dce2;border-radius:6px;margin:.5rem 0;padding:.5rem 
 .m{display:inline-block;min-width:4.2rem;font-weight:600}td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}\
 @media(prefers-color-scheme:dark){body{background:#14171a;color:#e6e8ea}code,pre{background:#22272d}details{border-color:#39414a}}";
 
+/// What a browser may do with it: show it as [`STYLE`] says, which is named by its SHA-256, and nothing else.
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-R8bNlAnBD56klYnuLQtRYguheVSuhtNkC/HfuFD1ifQ='; \
+                                 base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// Renders it.
 pub(super) fn page(document: &Value) -> String {
     let mut html = format!(

@@ -190,7 +190,7 @@ pub(super) fn components() -> Value {
             &plugin()[..],
             &[
                 ("enabled", flag()), ("on_failure", words(&["refuse", "pass"])), ("settings", or_null(any_object())),
-                ("updated_at", or_null(time())),
+                ("updated_at", or_null(time())), ("benched", flag()),
             ],
         ].concat()),
         "Message": object(&[("message", text())]),
@@ -217,7 +217,7 @@ pub(super) fn components() -> Value {
             ("id", id()), ("type", words(&["join_request"])), ("status", words(&["pending"])),
             ("created_at", time()), ("updated_at", time()),
             ("payload", object(&[
-                ("user_id", id()), ("user_email", text()), ("team_id", id()), ("team", text()),
+                ("user_id", id()), ("user_email", text()), ("team_id", id()), ("team", named("Team")),
             ])),
         ]),
         "APIKey": object(&[

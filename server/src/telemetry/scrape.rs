@@ -5,18 +5,30 @@
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus::{Encoder, TextEncoder};
 
 use super::Telemetry;
+use crate::{
+    error::{ApiError, finish},
+    host,
+};
 
 /// The routes of the second address.
 pub(crate) fn router(telemetry: Telemetry) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(telemetry)
+    Router::new().route("/metrics", get(metrics)).layer(from_fn(one_host)).with_state(telemetry)
+}
+
+async fn one_host(request: Request, next: Next) -> Response {
+    match host::problem(&request) {
+        None => next.run(request).await,
+        Some(error) => finish(ApiError::from(error).into_response(), ""),
+    }
 }
 
 async fn metrics(State(telemetry): State<Telemetry>) -> Response {

@@ -10,7 +10,7 @@ use px0_core::{
 };
 use serde::Serialize;
 
-use super::shapes::{Created, KeyShape, List, NO_CONTENT, team_ids};
+use super::shapes::{Created, KeyShape, List, NO_CONTENT, NoStore, team_ids};
 use crate::{
     App,
     error::ApiResult,
@@ -44,9 +44,9 @@ pub(crate) async fn create(
     State(app): State<App>,
     Granted(who): Granted<()>,
     Body(new): Body<NewKey>,
-) -> ApiResult<Created<Json<WithSecret>>> {
+) -> ApiResult<Created<NoStore<Json<WithSecret>>>> {
     let (key, token) = app.px0.create_key(&who, new).await?;
-    Ok(Created(Json(WithSecret {
+    Ok(Created(NoStore(Json(WithSecret {
         id: key.id,
         key: token.expose().to_owned(),
         operation: key.operation,
@@ -54,7 +54,7 @@ pub(crate) async fn create(
         team_ids: team_ids(&key.scope),
         name: key.name,
         created_at: key.created_at,
-    })))
+    }))))
 }
 
 /// `?org_id=` and a page.

@@ -9,7 +9,7 @@ use px0_core::{
 };
 use serde::Serialize;
 
-use super::shapes::{Created, NO_CONTENT, Named, message};
+use super::shapes::{Created, NO_CONTENT, Named, NoStore, message};
 use crate::{
     App,
     error::{ApiError, ApiResult},
@@ -79,11 +79,11 @@ pub(crate) struct LoggedIn {
 pub(crate) async fn login(
     State(app): State<App>,
     Body(given): Body<Credentials>,
-) -> ApiResult<Json<LoggedIn>> {
+) -> ApiResult<NoStore<Json<LoggedIn>>> {
     app.limiter.login(&given.email)?;
     let login = app.px0.login(&given.email, given.password).await?;
     let token = login.token.expose().to_owned();
-    Ok(Json(LoggedIn { token, expires_at: login.expires_at, user: login.user }))
+    Ok(NoStore(Json(LoggedIn { token, expires_at: login.expires_at, user: login.user })))
 }
 
 pub(crate) async fn logout(State(app): State<App>, headers: HeaderMap) -> ApiResult<StatusCode> {

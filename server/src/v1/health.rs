@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State};
-use px0_core::{Code, Error, plugin::Benched};
+use px0_core::{Code, Error};
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,9 +13,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Serialize)]
 pub(crate) struct Health {
     status: &'static str,
-    /// Plugins that failed again and again; nearly always there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    benched_plugins: Vec<Benched>,
 }
 
 /// What px0 needs to be of use, each `true` when it is there.
@@ -52,9 +49,7 @@ pub(crate) async fn ready(State(app): State<App>) -> ApiResult<Json<Readiness>> 
 
 pub(crate) async fn check(State(app): State<App>) -> ApiResult<Json<Health>> {
     match tokio::time::timeout(PATIENCE, app.px0.store().ping()).await {
-        Ok(Ok(())) => {
-            Ok(Json(Health { status: "OK", benched_plugins: app.px0.plugins().benched() }))
-        }
+        Ok(Ok(())) => Ok(Json(Health { status: "OK" })),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Error::new(Code::Unavailable, "the store does not answer").into()),
     }

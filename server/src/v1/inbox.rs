@@ -3,7 +3,7 @@ use px0_core::{
     Email, Error, Timestamp,
     error::Result,
     ids::{JoinRequestId, TeamId, UserId},
-    name::{Description, Name},
+    name::Description,
     tenancy::{InboxItem, JoinRequest, RequestStatus, Team},
 };
 use serde::Serialize;
@@ -48,7 +48,7 @@ struct About {
     user_id: UserId,
     user_email: Email,
     team_id: TeamId,
-    team: Name,
+    team: Team,
 }
 
 impl From<InboxItem> for Item {

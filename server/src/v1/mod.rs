@@ -14,4 +14,5 @@ pub(crate) mod renders;
 mod shapes;
 pub(crate) mod tags;
 pub(crate) mod teams;
+pub(crate) mod version;
 pub(crate) mod versions;

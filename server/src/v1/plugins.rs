@@ -40,17 +40,19 @@ pub(crate) struct OrgPlugin {
     on_failure: OnFailure,
     settings: Option<JsonText>,
     updated_at: Option<Timestamp>,
+    benched: bool,
 }
 
 impl From<Decided> for OrgPlugin {
     fn from(decided: Decided) -> Self {
-        let Decided { installed, enabled, decision } = decided;
+        let Decided { installed, enabled, decision, benched } = decided;
         Self {
             installed: Arc::unwrap_or_clone(installed),
             enabled,
             on_failure: decision.as_ref().map(|decision| decision.on_failure).unwrap_or_default(),
             updated_at: decision.as_ref().map(|decision| decision.updated_at),
             settings: decision.and_then(|decision| decision.settings),
+            benched,
         }
     }
 }

@@ -128,6 +128,7 @@ impl Things {
         match operation {
             Op::HealthCheck => plain(get, "/v1/health"),
             Op::Readiness => plain(get, "/v1/health/ready"),
+            Op::ServerVersion => plain(get, "/v1/version"),
             Op::Register => plain(post, "/v1/auth/register"),
             Op::Login => plain(post, "/v1/auth/login"),
             Op::Logout => plain(delete, "/v1/auth/session"),

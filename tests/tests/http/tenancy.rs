@@ -240,12 +240,17 @@ async fn who_asks_to_join_is_answered_once() {
     let second = cyd.post(&ask, json!({})).await.expect(201);
     assert_eq!(second["justification"], Value::Null);
 
+    let teams = ada.get(&format!("/v1/orgs/{}/teams", ada.org)).await.expect(200);
+    let mut teams = teams["teams"].as_array().unwrap().iter();
+    let team = teams.find(|team| team["id"] == other).unwrap();
+    let fields: Vec<_> = team.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["id", "org_id", "name", "is_default", "created_at"]);
     for who in [&ada, &lead] {
         let inbox = who.get("/v1/me/inbox").await.expect(200);
         let item = &inbox["inbox"][0];
         assert_eq!((&item["id"], &item["type"]), (&request["id"], &json!("join_request")));
         let about = json!({
-            "user_id": bob.user["id"], "user_email": bob.user["email"], "team_id": other, "team": "Other",
+            "user_id": bob.user["id"], "user_email": bob.user["email"], "team_id": other, "team": team,
         });
         assert_eq!(item["payload"], about);
         assert_eq!(inbox["inbox"][1]["id"], second["id"], "oldest first");

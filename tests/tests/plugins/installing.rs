@@ -1,12 +1,14 @@
 //! What can be installed, and what is refused with a word on why.
 
-use std::fs;
+use std::{
+    fs, os::unix::fs::symlink, path::Path, process::Command, sync::mpsc, thread, time::Duration,
+};
 
 use px0_core::{
-    plugin::{Host, PluginId},
+    plugin::{Host, Kind, PluginId},
     render::EngineName,
 };
-use px0_plugins::{PluginSettings, install};
+use px0_plugins::{PluginSettings, install, scaffold};
 use px0_tests::plugin::{Wat, encode, install as put};
 use tempfile::TempDir;
 
@@ -134,19 +136,25 @@ async fn settings_name_what_is_there() {
         (
             (|settings| settings.enabled = [PluginId::parse("ghost").unwrap()].into())
                 as fn(&mut PluginSettings),
-            "enabled names ghost, which is not installed",
+            "plugins.enabled names ghost, which is not installed",
         ),
         (
             |settings| settings.grant = ["ghost:log".to_owned().try_into().unwrap()].into(),
-            "grant names ghost, which is not installed",
+            "plugins.grant names ghost, which is not installed",
         ),
         (
             |settings| settings.default_engine = EngineName::new("ghost"),
             "render.default_engine names ghost, which is not installed",
         ),
-        (|settings| settings.path = Some("/nowhere".into()), "path: /nowhere: "),
-        (|settings| settings.memory = 1, "memory must be at least 2 MiB"),
-        (|settings| settings.fuel = 0, "fuel must be more than 0"),
+        (
+            |settings| settings.path = Some("/nowhere".into()),
+            "cannot read /nowhere, which is plugins.path: ",
+        ),
+        (
+            |settings| settings.memory = 1,
+            "plugins.memory must be from 2097152 to 1073741824, not 1",
+        ),
+        (|settings| settings.fuel = 0, "plugins.fuel must be more than 0"),
     ] {
         let mut settings = PluginSettings::default();
         change(&mut settings);
@@ -254,4 +262,62 @@ async fn add_list_and_remove_do_what_they_say() {
     let told =
         install::add(from.path(), &PluginSettings::default()).map(drop).unwrap_err().to_string();
     assert!(told.contains("PX0_PLUGINS__PATH"), "{told}");
+}
+
+/// Who took it would have px0 refuse to start.
+#[test]
+fn ids_that_px0_has_given_away_are_refused() {
+    let (folder, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = Wat::engine("mine");
+    fs::write(from.path().join("plugin.wasm"), engine.component()).unwrap();
+    for (id, why) in [
+        ("minijinja", "minijinja is the name of the engine that is built in"),
+        ("gotemplate", "gotemplate is the id of a plugin that comes with px0"),
+        ("json-guard", "json-guard is the id of a plugin that comes with px0"),
+        ("redact", "redact is the id of a plugin that comes with px0"),
+        ("token-budget", "token-budget is the id of a plugin that comes with px0"),
+    ] {
+        let manifest = engine.manifest("").replace("sha256 = \"\"", "component = \"plugin.wasm\"");
+        let manifest = manifest.replace("\"mine\"", &format!("\"{id}\""));
+        fs::write(from.path().join("plugin.toml"), manifest).unwrap();
+        let expected = format!("{why}; choose another id");
+        let told = install::add(from.path(), &settings(&folder)).map(drop).unwrap_err().to_string();
+        assert_eq!(told, expected);
+        let id = PluginId::parse(id).unwrap();
+        let told = scaffold::create(Kind::Engine, &id, from.path()).unwrap_err().to_string();
+        assert_eq!(told, expected);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A pipe would be waited for, and a device never ends.
+#[test]
+fn what_is_no_regular_file_is_refused_at_once() {
+    let prepare = |what: &'static str, made: &Path| match what {
+        "a pipe" => assert!(Command::new("mkfifo").arg(made).status().unwrap().success()),
+        "a device" => symlink("/dev/zero", made).unwrap(),
+        _ => fs::create_dir(made).unwrap(),
+    };
+    for what in ["a pipe", "a device", "a folder"] {
+        for file in ["plugin.toml", "plugin.wasm"] {
+            let (folder, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let hook = Wat::hook("mine");
+            let manifest =
+                hook.manifest("").replace("sha256 = \"\"", "component = \"plugin.wasm\"");
+            fs::write(from.path().join("plugin.toml"), manifest).unwrap();
+            fs::write(from.path().join("plugin.wasm"), hook.component()).unwrap();
+            let made = from.path().join(file);
+            fs::remove_file(&made).unwrap();
+            prepare(what, &made);
+            let (told, tells) = mpsc::channel();
+            let (at, settings) = (from.path().to_owned(), settings(&folder));
+            thread::spawn(move || {
+                let error = install::add(&at, &settings).map(drop).unwrap_err();
+                told.send(error.to_string()).unwrap();
+            });
+            let told = tells.recv_timeout(Duration::from_secs(60));
+            let told = told.unwrap_or_else(|_| panic!("{file} is {what}: it is waited for"));
+            assert_eq!(told, format!("{} is no regular file", made.display()), "{what}");
+        }
+    }
 }

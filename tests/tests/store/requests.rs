@@ -3,7 +3,7 @@
 use px0_core::{
     ids::JoinRequestId,
     store::{Reach, Refusal, Thing},
-    tenancy::{InboxItem, JoinRequest, RequestStatus, Role},
+    tenancy::{InboxItem, JoinRequest, RequestStatus, Role, Team},
 };
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ pub(crate) const LAWS: &[Law] = laws![
     nobody_asks_twice_while_it_is_pending,
     who_was_rejected_may_ask_again,
     the_inbox_has_pending_requests_within_reach_oldest_first,
-    the_inbox_shows_names_and_addresses_as_they_are_now,
+    the_inbox_shows_teams_and_addresses_as_they_are_now,
     approving_adds_a_viewer,
     approving_the_first_member_of_a_team_makes_an_admin,
     rejecting_adds_nobody,
@@ -118,7 +118,7 @@ async fn the_inbox_has_pending_requests_within_reach_oldest_first(w: World) {
     assert_eq!(inbox(Reach::default()).await, []);
 }
 
-async fn the_inbox_shows_names_and_addresses_as_they_are_now(w: World) {
+async fn the_inbox_shows_teams_and_addresses_as_they_are_now(w: World) {
     let home = w.home("acme").await;
     let red = w.team_in(&home, "red").await;
     let bob = w.editor(&home.team, "bob").await;
@@ -126,7 +126,8 @@ async fn the_inbox_shows_names_and_addresses_as_they_are_now(w: World) {
     let (new_name, new_email) = (crate::world::name("blue"), crate::world::email("robert"));
     w.rename_team(w.stamp(), red.id, new_name.clone()).await.unwrap();
     w.change_email(w.stamp(), bob.id, new_email.clone(), true).await.unwrap();
-    let item = InboxItem { request, user_email: new_email, team: new_name };
+    let team = Team { name: new_name, ..red.clone() };
+    let item = InboxItem { request, user_email: new_email, team };
     assert_eq!(w.inbox(&teams(&[&red])).await.unwrap(), [item]);
 }
 
