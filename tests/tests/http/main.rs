@@ -14,6 +14,7 @@ mod mail;
 mod maintain;
 mod matrix;
 mod openapi;
+mod operator;
 mod path;
 mod plugins;
 mod profile;
