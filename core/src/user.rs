@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, email::Email, ids::UserId, secret::TokenHash};
+use crate::{
+    clock::Timestamp, email::Email, ids::UserId, name::Name, page::Weigh, secret::TokenHash,
+};
 
 /// A person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,15 @@ pub struct User {
     /// Since when.
     pub created_at: Timestamp,
 }
+
+impl User {
+    /// What the organization is called that comes with an account of one's own.
+    pub fn own_org_name(&self) -> Name {
+        Name::made(&format!("{}'s organization", self.email.local()))
+    }
+}
+
+impl Weigh for User {}
 
 /// A person with what proves them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

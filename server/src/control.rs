@@ -1,43 +1,92 @@
-//! A socket in the data folder, for its owner: how `px0 export` and `px0 fsck` reach a store that a running px0 has open.
+//! A socket in the data folder, for its owner: how commands on the same machine reach a store that a running px0 has open.
 //!
-//! A client sends one line, the name of what it wants, and reads what comes until the end. An archive ends with its
-//! summary; a line that begins with `error: ` says why something could not be done.
+//! A client sends one line and reads what comes until the end. The line is the name of what it wants, or, where that takes
+//! values, a JSON object of the name and the values. An archive ends with its summary, every other answer with a line
+//! [`DONE`]: without it, it is not whole. A line that begins with `error: ` says why something could not be done.
 
 use std::{
-    io::{BufRead, BufReader, BufWriter, Write},
+    io::{BufRead, BufReader, BufWriter, Read, Write},
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use px0_core::store::{SharedStore, StoreError, archive::Writer};
+use px0_core::{
+    Email, Name,
+    store::{SharedStore, StoreError, archive::Writer},
+    workflows::operator::{NewUser, PasswordHash},
+};
+use serde::{Deserialize, Serialize};
 use tokio::{net::UnixListener, runtime::Handle, task::JoinHandle};
 
+use crate::operator;
+
 /// What a client can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// An archive of the store.
     Export,
     /// What is wrong with the store, a line each.
     Fsck,
+    /// What `px0 user` and `px0 org` do; each line of the answer is a JSON object.
+    #[serde(untagged)]
+    Operator(OperatorRequest),
 }
 
-impl Request {
-    const ALL: [Self; 2] = [Self::Export, Self::Fsck];
+/// What an operator can ask for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OperatorRequest {
+    /// An account.
+    CreateUser(NewUser),
+    /// Everybody.
+    ListUsers,
+    /// A new password for somebody.
+    ResetPassword {
+        /// Whose.
+        email: Email,
+        /// What is kept of it: the password itself stays with the client.
+        password_hash: PasswordHash,
+    },
+    /// An organization.
+    CreateOrg {
+        /// Its name.
+        name: Name,
+        /// Who will run it.
+        owner: Email,
+    },
+}
 
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Export => "export",
-            Self::Fsck => "fsck",
-        }
+/// Longest line of a client, in bytes, its end included.
+const LONGEST: u64 = 16 * 1024;
+
+impl Request {
+    /// As a client sends it, without the end of the line.
+    fn line(&self) -> serde_json::Result<String> {
+        let line = serde_json::to_string(self)?;
+        Ok(line.trim_matches('"').to_owned())
+    }
+
+    /// Reads the line of a client; `None` when it is no request.
+    fn read(from: impl Read) -> std::io::Result<Option<Self>> {
+        let mut line = String::new();
+        BufReader::new(from.take(LONGEST)).read_line(&mut line)?;
+        Ok(line.strip_suffix('\n').and_then(|line| {
+            if line.starts_with('{') {
+                serde_json::from_str(line).ok()
+            } else {
+                serde_json::from_value(line.into()).ok()
+            }
+        }))
     }
 }
 
 /// What a line that tells of a failure begins with.
 pub(crate) const FAILED: &str = "error: ";
 
-/// The last line of a walk through the store: without it, it was not walked to the end.
-pub(crate) const CHECKED: &str = "checked";
+/// The last line of an answer that is no archive: without it, the answer is not whole.
+pub(crate) const DONE: &str = "checked";
 
 /// A client that does not say what it wants is not waited for longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -98,20 +147,29 @@ fn serve(stream: &UnixStream, store: &SharedStore, runtime: &Handle) -> std::io:
     stream.set_read_timeout(Some(PATIENCE))?;
     // Who stops reading would hold up the end of the server, and have the past remembered for nothing.
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut wanted = String::new();
-    BufReader::new(stream).read_line(&mut wanted)?;
-    let request = Request::ALL.into_iter().find(|request| request.as_str() == wanted.trim());
+    let request = Request::read(stream)?;
     let mut out = BufWriter::new(stream);
     let done = match request {
-        Some(Request::Export) => runtime.block_on(export(store, &mut out)).map(drop),
-        Some(Request::Fsck) => runtime.block_on(store.check()).and_then(|problems| {
-            let told = problems.iter().try_for_each(|problem| writeln!(out, "{problem}"));
-            told.and_then(|()| writeln!(out, "{CHECKED}")).map_err(gone)
-        }),
-        None => Err(StoreError::Unavailable("there is no such request".to_owned())),
+        Some(Request::Export) => {
+            runtime.block_on(export(store, &mut out)).map(drop).map_err(|error| error.to_string())
+        }
+        Some(Request::Fsck) => runtime
+            .block_on(store.check())
+            .and_then(|problems| {
+                let told = problems.iter().try_for_each(|problem| writeln!(out, "{problem}"));
+                told.and_then(|()| writeln!(out, "{DONE}")).map_err(gone)
+            })
+            .map_err(|error| error.to_string()),
+        Some(Request::Operator(request)) => {
+            let mut each = |line: &str| writeln!(out, "{line}");
+            let done = runtime.block_on(operator::perform(store.clone(), request, &mut each));
+            done.and_then(|()| writeln!(out, "{DONE}").map_err(|error| error.to_string()))
+        }
+        None => Err("the running px0 knows no such request; is it of another version?".to_owned()),
     };
-    if let Err(error) = done {
-        writeln!(out, "{FAILED}{error}")?;
+    if let Err(why) = done {
+        // One line: what came from a driver may have several.
+        writeln!(out, "{FAILED}{}", why.replace('\n', " "))?;
     }
     out.flush()
 }
@@ -137,8 +195,8 @@ pub(crate) async fn export(
 /// When it cannot be asked.
 pub(crate) fn ask(
     folder: &Path,
-    request: Request,
-) -> std::io::Result<Option<impl BufRead + use<>>> {
+    request: &Request,
+) -> std::io::Result<Option<impl BufRead + Send + use<>>> {
     let mut stream = match UnixStream::connect(socket(folder)) {
         Ok(stream) => stream,
         Err(error)
@@ -154,6 +212,6 @@ pub(crate) fn ask(
         }
         Err(error) => return Err(error),
     };
-    writeln!(stream, "{}", request.as_str())?;
+    writeln!(stream, "{}", request.line()?)?;
     Ok(Some(BufReader::new(stream)))
 }

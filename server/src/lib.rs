@@ -25,6 +25,7 @@ mod mail;
 pub mod maintain;
 mod middleware;
 mod openapi;
+pub mod operator;
 pub mod router;
 mod routes;
 mod serve;

@@ -10,6 +10,7 @@ use px0_server::Telemetry;
 use signal::{Signal, Signals};
 
 mod logging;
+mod people;
 mod plugin;
 mod signal;
 
@@ -56,6 +57,18 @@ enum Command {
     },
     /// Looks for what is wrong with the store, also while px0 is running.
     Fsck,
+    /// Makes and lists accounts, and gives new passwords, also while px0 is running.
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        command: people::UserCommand,
+    },
+    /// Makes organizations, also while px0 is running.
+    Org {
+        /// What to do.
+        #[command(subcommand)]
+        command: people::OrgCommand,
+    },
     /// Makes, checks, installs and removes plugins.
     Plugin {
         /// What to do.
@@ -92,6 +105,8 @@ fn main() -> ExitCode {
                 count => Err(format!("{count} problems")),
             }
         }),
+        Command::User { command } => people::user(command, cli.config),
+        Command::Org { command } => people::org(command, cli.config),
         Command::Plugin { command } => plugin::run(command, cli.config.as_deref()),
         Command::Defaults => {
             print!("{}", px0_config::DEFAULTS);

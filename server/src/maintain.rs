@@ -15,14 +15,14 @@ use px0_core::store::{
 };
 
 use crate::{
-    control::{self, CHECKED, FAILED, Request},
+    control::{self, DONE, FAILED, Request},
     start::open,
 };
 
 /// Why a command could not be done: a sentence for the operator.
 pub type Failure = String;
 
-fn said(error: impl std::fmt::Display) -> Failure {
+pub(crate) fn said(error: impl std::fmt::Display) -> Failure {
     error.to_string()
 }
 
@@ -75,16 +75,21 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// The store, or the folder of one that a running px0 has open.
-enum Found {
+/// The store, or the answer of a running px0 that has it open.
+pub(crate) enum Found {
     Here(SharedStore),
-    There(Box<dyn BufRead>),
+    There(Box<dyn BufRead + Send>),
 }
 
-async fn find(settings: &Settings, request: Request) -> Result<Found, Failure> {
+/// Finds the store of the settings; `make` says whether there is one after this in any case.
+pub(crate) async fn find(
+    settings: &Settings,
+    request: &Request,
+    make: bool,
+) -> Result<Found, Failure> {
     let folder = &settings.store.sled.path;
     if settings.store.backend == Backend::Sled {
-        if !folder.join("db").exists() {
+        if !make && !folder.join("db").exists() {
             return Err(format!("there is no store at {} (store.sled.path)", folder.display()));
         }
         let unreachable =
@@ -101,7 +106,7 @@ async fn find(settings: &Settings, request: Request) -> Result<Found, Failure> {
 /// # Errors
 /// Why it could not be written.
 pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary, Failure> {
-    let found = find(settings, Request::Export).await?;
+    let found = find(settings, &Request::Export, false).await?;
     let Some(file) = file.filter(|file| *file != Path::new("-")) else {
         return write(found, &mut io::stdout()).await;
     };
@@ -143,7 +148,7 @@ async fn write(found: Found, out: &mut (dyn Write + Send)) -> Result<Summary, Fa
 }
 
 /// Copies an archive that another process makes, as it comes, and sees that it is whole.
-fn copy(answer: Box<dyn BufRead>, out: &mut impl Write) -> Result<Summary, Failure> {
+fn copy(answer: Box<dyn BufRead + Send>, out: &mut impl Write) -> Result<Summary, Failure> {
     let mut last = String::new();
     for line in answer.lines() {
         let line = line.map_err(said)?;
@@ -219,21 +224,37 @@ pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure
 /// # Errors
 /// When it cannot be walked.
 pub async fn fsck(settings: &Settings) -> Result<Vec<String>, Failure> {
-    match find(settings, Request::Fsck).await? {
+    match find(settings, &Request::Fsck, false).await? {
         Found::Here(store) => {
             let problems = store.check().await.map_err(said)?;
             store.close().await.map_err(said)?;
             Ok(problems)
         }
         Found::There(answer) => {
-            let mut lines = answer.lines().collect::<io::Result<Vec<_>>>().map_err(said)?;
-            if let Some(why) = lines.iter().find_map(|line| line.strip_prefix(FAILED)) {
-                return Err(why.to_owned());
-            }
-            match lines.pop() {
-                Some(last) if last == CHECKED => Ok(lines),
-                _ => Err("the running px0 stopped before all was checked".to_owned()),
-            }
+            let mut problems = Vec::new();
+            each_line(answer, &mut |line| {
+                problems.push(line.to_owned());
+                Ok(())
+            })?;
+            Ok(problems)
         }
     }
+}
+
+/// Reads the lines that a running px0 answers, and sees that they are all.
+pub(crate) fn each_line(
+    answer: Box<dyn BufRead + Send>,
+    each: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> Result<(), Failure> {
+    for line in answer.lines() {
+        let line = line.map_err(said)?;
+        if line == DONE {
+            return Ok(());
+        }
+        if let Some(why) = line.strip_prefix(FAILED) {
+            return Err(why.to_owned());
+        }
+        each(&line).map_err(said)?;
+    }
+    Err("the running px0 stopped before it had answered".to_owned())
 }

@@ -1,7 +1,7 @@
 //! The program itself, as a process.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -41,6 +41,25 @@ pub async fn run(arguments: &[&str], store: Variables<'_>) -> Output {
     let mut command = Command::new(px0());
     command.args(arguments).envs(store.iter().map(|(name, value)| (*name, value)));
     tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+}
+
+/// Runs it on a store, with this on its standard input.
+pub async fn run_with_input(arguments: &[&str], store: Variables<'_>, input: &str) -> Output {
+    let mut command = Command::new(px0());
+    command
+        .args(arguments)
+        .envs(store.iter().map(|(name, value)| (*name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let input = input.to_owned();
+    let run = move || {
+        let mut child = command.spawn().unwrap();
+        // It may not want to read it.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
 }
 
 /// What it said.

@@ -18,7 +18,7 @@ use super::{
 const TRIES: usize = 8;
 
 /// What a mailed code is for, as the column `kind` has it.
-const VERIFICATION: &str = "verification";
+pub(super) const VERIFICATION: &str = "verification";
 pub(super) const RESET: &str = "reset";
 
 #[async_trait]
@@ -350,7 +350,7 @@ async fn orgs_of(c: &mut Connection, user: UserId) -> PgResult<Vec<OrgId>> {
 }
 
 /// Takes back codes that were mailed.
-async fn void(c: &mut Connection, user: UserId, kinds: &[&str]) -> PgResult<()> {
+pub(super) async fn void(c: &mut Connection, user: UserId, kinds: &[&str]) -> PgResult<()> {
     sqlx::query("DELETE FROM mailed_codes WHERE user_id = $1 AND kind = ANY($2)")
         .bind(user.uuid())
         .bind(kinds)
@@ -359,7 +359,11 @@ async fn void(c: &mut Connection, user: UserId, kinds: &[&str]) -> PgResult<()> 
     Ok(())
 }
 
-async fn end_sessions(c: &mut Connection, user: UserId, keep: Option<&TokenHash>) -> PgResult<()> {
+pub(super) async fn end_sessions(
+    c: &mut Connection,
+    user: UserId,
+    keep: Option<&TokenHash>,
+) -> PgResult<()> {
     sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND ($2::bytea IS NULL OR hash <> $2)")
         .bind(user.uuid())
         .bind(keep.map(|hash| &hash.as_bytes()[..]))

@@ -24,6 +24,7 @@ use sqlx::{
 };
 
 mod accounts;
+mod administration;
 mod archive;
 mod check;
 mod error;

@@ -108,6 +108,7 @@ keys! {
     about = b'#' (what: &str => bytes(what.as_bytes()));
 
     account = b'U' (user: UserId => id(user.uuid()));
+    emails = b'E' ();
     by_email = b'E' (email: &str => bytes(email.as_bytes()));
     session = b'S' (hash: &TokenHash => bytes(hash.as_bytes()));
     sessions_of = b's' (user: UserId => id(user.uuid()));
@@ -116,6 +117,7 @@ keys! {
     reset = b'R' (user: UserId => id(user.uuid()));
     by_reset = b'r' (hash: &TokenHash => bytes(hash.as_bytes()));
 
+    orgs = b'O' ();
     org = b'O' (org: OrgId => id(org.uuid()));
     team = b'T' (team: TeamId => id(team.uuid()));
     teams_in = b'N' (org: OrgId => id(org.uuid()));

@@ -18,6 +18,7 @@ use px0_core::store::{
 };
 
 mod accounts;
+mod administration;
 mod archive;
 mod cascade;
 mod check;

@@ -33,6 +33,7 @@ use crate::{
 };
 
 mod accounts;
+mod administration;
 mod archive;
 mod check;
 mod keys;

@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod accounts;
+mod administration;
 pub mod archive;
 mod keys;
 mod plugins;
@@ -34,6 +35,7 @@ mod tenancy;
 mod watch;
 
 pub use accounts::Accounts;
+pub use administration::Administration;
 pub use keys::{KeyFilter, Keys};
 pub use plugins::Plugins;
 pub use prompts::{Found, Prompts};
@@ -42,7 +44,7 @@ pub use watch::{Change, Told, Watcher};
 
 /// All that px0 keeps, in one place.
 #[async_trait]
-pub trait Store: Accounts + Tenancy + Keys + Prompts + Plugins {
+pub trait Store: Accounts + Administration + Tenancy + Keys + Prompts + Plugins {
     /// Whether the store can be used right now.
     ///
     /// # Errors
@@ -102,6 +104,8 @@ pub enum Actor {
     User(UserId),
     /// A machine.
     Key(KeyId),
+    /// Whoever runs px0, on its machine.
+    Operator,
 }
 
 /// Who writes, and when: goes with every write.

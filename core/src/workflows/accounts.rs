@@ -54,8 +54,7 @@ impl Px0 {
         let at = Timestamp::now();
         let account = self.account_of(new, at, self.policy.auto_verify, true).await?;
         let user = account.user.clone();
-        let org_name = Name::made(&format!("{}'s organization", user.email.local()));
-        let (org, team) = new_org(org_name, at);
+        let (org, team) = new_org(user.own_org_name(), at);
         let stamp = Stamp { by: Actor::User(user.id), at };
         self.store.found_account(stamp, account, org, team).await?;
         if !user.is_verified {

@@ -24,6 +24,7 @@ mod authenticate;
 pub mod grants;
 mod keys;
 mod members;
+pub mod operator;
 mod orgs;
 mod payloads;
 mod plugins;

@@ -13,8 +13,8 @@ use px0_core::{
     prompt::{Payload, PayloadChange, Prompt, PromptChange, PromptFilter, PromptRef, PromptStatus},
     secret::{CodeKey, TokenHash},
     store::{
-        Accounts, Found, KeyFilter, Keys, NewMember, Plugins, Prompts, Reach, Result, SharedStore,
-        Stamp, Store, StoreError, Tenancy, Watcher, archive,
+        Accounts, Administration, Found, KeyFilter, Keys, NewMember, Plugins, Prompts, Reach,
+        Result, SharedStore, Stamp, Store, StoreError, Tenancy, Watcher, archive,
     },
     tag::Selector,
     tenancy::{InboxItem, JoinRequest, Member, Membership, Org, Role, Team},
@@ -101,6 +101,11 @@ observed! {
         fn change_email(stamp: Stamp, user: UserId, email: Email, is_verified: bool) -> User;
         fn change_password(stamp: Stamp, user: UserId, expected: &str, password_hash: String, keep: &TokenHash) -> ();
         fn delete_account(stamp: Stamp, user: UserId) -> ();
+    }
+    Administration {
+        fn users(page: Page<Email>) -> Paged<User, Email>;
+        fn orgs_named(name: &Name, limit: usize) -> Vec<Org>;
+        fn set_password(stamp: Stamp, email: &Email, password_hash: String) -> User;
     }
     Tenancy {
         fn create_org(stamp: Stamp, org: Org, team: Team, founder: UserId) -> ();

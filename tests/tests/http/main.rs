@@ -16,6 +16,7 @@ mod matrix;
 mod openapi;
 mod operator;
 mod path;
+mod people;
 mod plugins;
 mod profile;
 mod prompts;

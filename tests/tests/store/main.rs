@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "in a test, a panic is how a failure is told")]
 
 mod accounts;
+mod administration;
 mod archives;
 mod audit;
 mod backends;
@@ -50,6 +51,7 @@ use crate::{
 /// The laws, chapter by chapter.
 const CHAPTERS: &[&[Law]] = &[
     accounts::LAWS,
+    administration::LAWS,
     sessions::LAWS,
     codes::LAWS,
     organizations::LAWS,

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use proptest::{sample::select, strategy::Strategy};
 use px0_core::{
     lifecycle::{Status, Step},
+    page::Page,
     prompt::{PayloadChange, PromptChange},
     secret::CodeKey,
     store::{KeyFilter, NewMember, Result, Store, StoreError},
@@ -82,6 +83,7 @@ deeds! {
     6   VerifyEmail ResetPassword;
     3   PutVerification PutReset RemoveMember RemovePerson;
     3   SetPromptStatus UpdateVersion DeleteVersion DuplicateVersion RemoveTag UpdatePayload;
+    1   Users OrgsNamed SetPassword;
     2   CloseSession DeleteKey DeletePayload DeleteTeam DeleteAccount;
     1   DeleteOrg;
 }
@@ -156,6 +158,20 @@ pub(super) async fn play(store: &dyn Store, deed: Deed, hand: &mut Hand<'_>) -> 
         Deed::DeleteAccount => {
             let user = hand.user();
             call!(store.delete_account(stamp, user))
+        }
+
+        Deed::Users => {
+            let after = hand.maybe(Hand::email);
+            let page = Page { limit: hand.one(&[1, 2, 100]), after };
+            call!(store.users(page))
+        }
+        Deed::OrgsNamed => {
+            let (name, limit) = (hand.name(), hand.one(&[1, 2, 100]));
+            call!(store.orgs_named(&name, limit))
+        }
+        Deed::SetPassword => {
+            let (email, password) = (hand.email(), hand.password());
+            call!(store.set_password(stamp, &email, password))
         }
 
         Deed::CreateOrg => {
