@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 use px0_core::{
     json::JsonText,
     plugin::{Installed, Kind, Permission, PluginFailure},
-    render::EngineName,
 };
 use px0_render_wasm::{
     EngineSource, PluginName, TemplateEngine,
@@ -32,6 +31,7 @@ use crate::{
     kv::{self, Kv},
     log,
     manifest::{COMPONENT, Manifest},
+    shipped::{BUILT_IN, is_built_in},
 };
 
 /// Largest component, in bytes.
