@@ -109,7 +109,8 @@ struct Line<'a> {
 
 /// Codes that are mailed to the log: without them nobody could log in, whatever else is wanted in it.
 fn mail() -> FilterFn {
-    filter_fn(|metadata| metadata.target() == MAIL).with_max_level_hint(LevelFilter::INFO)
+    let mail: FilterFn = filter_fn(|metadata| metadata.target() == MAIL);
+    mail.with_max_level_hint(LevelFilter::INFO)
 }
 
 /// Spans of traces are not for logs.
