@@ -24,8 +24,10 @@ use sqlx::{
 };
 
 mod accounts;
+mod addresses;
 mod archive;
 mod check;
+mod codes;
 mod error;
 mod feed;
 mod keys;
