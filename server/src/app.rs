@@ -6,7 +6,7 @@ use px0_config::HttpSettings;
 use px0_core::workflows::Px0;
 use px0_render_wasm::Sandbox;
 
-use crate::{limiter::Limiter, telemetry::Telemetry};
+use crate::{limiter::Limiter, one_address::OneAddress, telemetry::Telemetry};
 
 /// The product and what the HTTP layer itself needs. Cheap to clone; every handler has it as its state.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Parts {
     pub px0: Px0,
     /// How often is too often.
     pub limiter: Limiter,
+    /// Who looks out for a proxy that was not told of.
+    pub one_address: OneAddress,
     /// The settings of the server itself.
     pub http: HttpSettings,
     /// The sandbox, for what it tells of itself.

@@ -19,6 +19,7 @@ mod limiter;
 mod mail;
 pub mod maintain;
 mod middleware;
+mod one_address;
 mod openapi;
 pub mod router;
 mod routes;

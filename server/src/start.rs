@@ -20,6 +20,7 @@ use crate::{
     control::Control,
     limiter::Limiter,
     mail::mailer,
+    one_address::OneAddress,
     router::router,
     serve::serve,
     telemetry::{Telemetry, metrics::Renders, scrape, store::Observed},
@@ -154,6 +155,7 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
     let parts = Parts {
         px0,
         limiter,
+        one_address: OneAddress::new(),
         http: settings.http,
         sandbox: sandbox.clone(),
         telemetry: telemetry.clone(),
