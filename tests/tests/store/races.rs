@@ -5,10 +5,12 @@
 use std::collections::BTreeSet;
 
 use px0_core::{
+    mailed::MailedCodes,
     prompt::{PromptFilter, PromptStatus},
     secret::TokenHash,
     store::{NewMember, Refusal, StoreError, Thing},
     tenancy::{RequestStatus, Role},
+    user::KnownAddress,
     version::VersionFilter,
 };
 

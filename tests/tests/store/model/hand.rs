@@ -451,9 +451,8 @@ impl Hand<'_> {
     }
 
     pub(super) fn mailed(&mut self) -> MailedCode {
-        let hash = self.code();
-        let tries_left = self.one(&[5, 1, 0, 50]);
-        MailedCode { tries_left, ..MailedCode::new(hash, self.around()) }
+        let code = MailedCode::new(self.code(), self.around());
+        MailedCode { tries_left: self.one(&[5, 1, 0, 50]), ..code }
     }
 
     /// A reset code: long and random, so no two are the same.
