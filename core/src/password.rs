@@ -74,7 +74,7 @@ pub struct HashLimits {
 /// Hashes and verifies passwords: argon2id, 19 MiB, two passes, one lane (OWASP's first choice).
 ///
 /// Each takes 19 MiB and tens of milliseconds of a core. So it is done by few threads of low priority, for one address after the
-/// other ([`queue`]): logins can neither eat the memory nor stop renders, and many of one address hold up no other.
+/// other (`password::queue`): logins can neither eat the memory nor stop renders, and many of one address hold up no other.
 pub struct Hasher {
     workers: Workers<Argon2<'static>>,
     dummy: Arc<str>,
