@@ -144,14 +144,14 @@ pub(super) fn of(operation: Op) -> Doc {
             ))
             .note("With a token, needs an admin of an organization, who registers people into its teams. Whoever is registered proves \
                    the address by the code that is mailed there, before the first login.")
-            .fails(&[401, 403, 404, 409, 429, 503]),
+            .fails(&[401, 403, 404, 409, 429]),
         Op::Login => doc(
             "Login",
             200,
             object(&[("token", text()), ("expires_at", time()), ("user", named("User"))]),
         )
         .takes(object(&[("email", email()), ("password", text())]))
-        .fails(&[401, 403, 429, 503]),
+        .fails(&[401, 403, 429]),
         Op::Logout => gone("Logout"),
         Op::TriggerVerificationEmail => doc("Trigger verification email", 200, message())
             .needs_query("email", email())
@@ -168,7 +168,7 @@ pub(super) fn of(operation: Op) -> Doc {
                 .takes(object(&[("code", text()), ("new_password", password())]))
                 .note("Verifies the address too, and ends all sessions. An account that an admin had made and nobody had verified by a code \
                        is then as if its owner had registered by themselves (`is_admin`).")
-                .fails(&[429, 503])
+                .fails(&[429])
         }
         Op::Me => doc("Me", 200, one("user", "User")),
         Op::UpdateMe => doc("Update me", 200, one("user", "User"))
@@ -177,7 +177,7 @@ pub(super) fn of(operation: Op) -> Doc {
         Op::DeleteMe => gone("Delete me").fails(&[409]),
         Op::ChangePassword => doc("Change password", 200, message())
             .takes(object(&[("current_password", text()), ("new_password", password())]))
-            .fails(&[429, 503]),
+            .fails(&[429]),
         Op::ListUserOrgs => doc("List user organizations", 200, many("organizations", "UserOrg")),
         Op::ListUserTeams => doc("List user teams", 200, many("teams", "UserTeam")),
         Op::LeaveTeam => gone("Leave team").fails(&[409]),
