@@ -17,6 +17,7 @@ use px0_core::{
     json::JsonText,
     key::{ApiKey, KeyOperation, KeyScope},
     lifecycle::{Status, Step},
+    mailed::MailedCode,
     page::Page,
     plugin::{Kind, MAX_VALUE, OnFailure, OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, PromptFilter},
@@ -24,7 +25,7 @@ use px0_core::{
     store::{Accounts, Keys, NewMember, Plugins, Prompts, Refusal, Store, StoreError, Tenancy},
     tag::{Selector, TagName},
     tenancy::{JoinRequest, RequestStatus, Role, Team},
-    user::{MailedCode, Session},
+    user::Session,
     version::{BodyChange, VersionFilter},
 };
 
@@ -269,11 +270,7 @@ fn session(user: UserId, token: &str) -> Session {
 }
 
 fn code(text: &str) -> MailedCode {
-    MailedCode {
-        hash: TokenHash::of(text),
-        expires_at: stamp().at.plus(std::time::Duration::from_secs(60)),
-        tries_left: MailedCode::TRIES,
-    }
+    MailedCode::new(TokenHash::of(text), stamp().at.plus(std::time::Duration::from_secs(60)))
 }
 
 fn request(user: UserId, team: TeamId) -> JoinRequest {
@@ -322,10 +319,11 @@ async fn deletions_leave_nothing_behind() {
         .add_member(stamp(), second.id, NewMember::Email(ada.user.email.clone()), Role::Viewer)
         .await
         .unwrap();
-    store.open_session(session(bob.user.id, "b")).await.unwrap();
-    store.put_verification(bob.user.id, code("v")).await.unwrap();
-    store.put_reset(bob.user.id, code("r1")).await.unwrap();
-    store.put_reset(bob.user.id, code("r2")).await.unwrap();
+    store.open_session(session(bob.user.id, "b"), TokenHash::of("address")).await.unwrap();
+    for text in ["1", "2"] {
+        assert!(store.put_verification(stamp().at, bob.user.id, code(text)).await.unwrap());
+        assert!(store.put_reset(stamp().at, bob.user.id, code(text)).await.unwrap());
+    }
     let both = KeyScope::Teams([ada.team.id, second.id].into());
     let one = KeyScope::Teams([second.id].into());
     let (both, one) = (key(&ada, "k1", both), key(&ada, "k2", one));

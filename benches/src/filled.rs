@@ -71,7 +71,7 @@ impl Filled {
         let email = Email::parse("bench@example.com").unwrap();
         let user_record =
             User { id: user, email, is_verified: true, is_admin: true, created_at: at };
-        let account = Account { user: user_record, password_hash: String::new() };
+        let account = Account { user: user_record, password_hash: String::new(), was_proved: true };
         let mut records = vec![
             Record::User(account),
             Record::Org(Org { id: org, name: Name::made("bench"), created_at: at }),

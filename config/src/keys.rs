@@ -17,6 +17,13 @@ pub(crate) fn known() -> Result<Known, ConfigError> {
     Ok(flatten(&table))
 }
 
+/// Keys that were, and what to write instead.
+const RETIRED: [(&str, &str); 1] = [(
+    "http.trust_forwarded_for",
+    "write `http.trusted_proxies = [\"127.0.0.1\"]` with the addresses or networks of the proxies \
+     in front of px0 (PX0_HTTP__TRUSTED_PROXIES in the environment), or nothing if there are none",
+)];
+
 fn flatten(table: &Table) -> Known {
     fn walk(table: &Table, prefix: &str, keys: &mut Known) {
         for (name, value) in table {
@@ -95,6 +102,9 @@ fn variable(key: &str) -> String {
 }
 
 fn unknown(known: &Known, source_name: String, key: String) -> ConfigError {
+    if let Some((_, instead)) = RETIRED.iter().find(|(retired, _)| *retired == key) {
+        return ConfigError::RetiredKey { source_name, key, instead };
+    }
     let nearest = known.keys().max_by(|a, b| closeness(a, &key).total_cmp(&closeness(b, &key)));
     let nearest = nearest.filter(|known| closeness(known, &key) > 0.7).cloned();
     ConfigError::UnknownKey { source_name, key, nearest }
@@ -113,6 +123,9 @@ impl ConfigError {
                 key: name.to_owned(),
                 nearest: nearest.map(|key| variable(&key)),
             },
+            Self::RetiredKey { source_name, instead, .. } => {
+                Self::RetiredKey { source_name, key: name.to_owned(), instead }
+            }
             other => other,
         }
     }

@@ -15,9 +15,11 @@ mod explain;
 mod filter;
 mod keys;
 mod origin;
+mod proxies;
 mod settings;
 
 pub use address::ListenAddr;
+pub use proxies::TrustedProxies;
 pub use settings::{
     AuthSettings, Backend, EmailMode, EmailSettings, HttpSettings, LimitSettings, LogFormat,
     LogSettings, RateLimitSettings, Settings, SmtpSecurity, SmtpSettings, StoreSettings,
@@ -61,6 +63,16 @@ pub enum ConfigError {
         key: String,
         /// The nearest known one.
         nearest: Option<String>,
+    },
+    /// A key of a former px0.
+    #[error("{source_name} has the key `{key}`, which is no more: {instead}")]
+    RetiredKey {
+        /// Where it stands.
+        source_name: String,
+        /// The key.
+        key: String,
+        /// What to write.
+        instead: &'static str,
     },
     /// A value that its key cannot have.
     #[error("{0}")]

@@ -1,14 +1,14 @@
 //! The settings, as the rest of px0 takes them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use px0_backends::{postgres::PostgresSettings, sled::SledSettings};
-use px0_core::workflows::Policy;
+use px0_core::{password::HashLimits, workflows::Policy};
 use px0_plugins::PluginSettings;
 use px0_render_wasm::RenderSettings;
 use serde::Deserialize;
 
-use crate::{ConfigError, ListenAddr, filter, origin};
+use crate::{ConfigError, ListenAddr, TrustedProxies, filter, origin};
 
 /// All settings. What each means and its default stand in `default.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,8 +54,15 @@ pub struct HttpSettings {
     pub drain_ms: u64,
     /// Origins that may call from a browser.
     pub cors_origins: Vec<String>,
-    /// Whether `x-forwarded-for` is believed.
-    pub trust_forwarded_for: bool,
+    /// The proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: TrustedProxies,
+}
+
+impl HttpSettings {
+    /// Whether a connection from this address is a trusted proxy's: it brings the requests of many.
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.contains(address)
+    }
 }
 
 /// Which store.
@@ -90,6 +97,10 @@ pub struct AuthSettings {
     pub session_seconds: u64,
     /// How long a mailed code lasts, in seconds.
     pub code_seconds: u64,
+    /// Passwords from one address that may wait to be checked.
+    pub waiting_per_address: usize,
+    /// Passwords that may wait to be checked.
+    pub waiting: usize,
 }
 
 /// How mail leaves.
@@ -171,12 +182,22 @@ pub struct LimitSettings {
 pub struct RateLimitSettings {
     /// Whether tries are counted at all.
     pub enabled: bool,
-    /// Logins an account may try in a minute.
-    pub logins_per_minute: std::num::NonZeroU32,
-    /// Codes an account may ask for in an hour.
-    pub codes_per_hour: std::num::NonZeroU32,
+    /// Logins to an account from one address in a minute.
+    pub logins_per_minute: NonZeroU32,
+    /// Logins from one address in a minute, to whatever accounts; and as many tries of mailed codes.
+    pub logins_per_minute_from_address: NonZeroU32,
+    /// Logins to an account in a minute, from all addresses together that it is not known to log in from.
+    pub logins_per_minute_to_account: NonZeroU32,
+    /// Logins to an account in a minute, from all addresses together that it logged in from within 30 days.
+    pub logins_per_minute_from_known_addresses: NonZeroU32,
+    /// Changes of their password that a user may try in a minute.
+    pub password_changes_per_minute: NonZeroU32,
+    /// Codes for an account that may be asked for from one address in an hour.
+    pub codes_per_hour: NonZeroU32,
+    /// Codes that may be asked for from one address in an hour, for whatever accounts.
+    pub codes_per_hour_from_address: NonZeroU32,
     /// Registrations from one address in an hour.
-    pub registrations_per_hour: std::num::NonZeroU32,
+    pub registrations_per_hour: NonZeroU32,
 }
 
 /// How the log looks.
@@ -226,6 +247,10 @@ impl Settings {
         Policy {
             session_ttl: Duration::from_secs(self.auth.session_seconds),
             code_ttl: Duration::from_secs(self.auth.code_seconds),
+            hashing: HashLimits {
+                from_one: self.auth.waiting_per_address,
+                in_all: self.auth.waiting,
+            },
             auto_verify: self.email.mode == EmailMode::AutoVerify,
             max_template: self.limits.template,
             max_variables: self.limits.variables,
@@ -252,6 +277,8 @@ impl Settings {
             ("http.timeout_ms", self.http.timeout_ms > 0, "must be more than 0"),
             ("auth.session_seconds", self.auth.session_seconds > 0, "must be more than 0"),
             ("auth.code_seconds", self.auth.code_seconds > 0, "must be more than 0"),
+            ("auth.waiting", self.auth.waiting > 0, "must be more than 0"),
+            ("auth.waiting_per_address", self.auth.waiting_per_address > 0, "must be more than 0"),
             (
                 "telemetry.prompt_labels",
                 self.telemetry.prompt_labels <= MAX_PROMPT_LABELS,

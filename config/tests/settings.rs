@@ -290,3 +290,38 @@ fn every_key_has_a_line_of_prose() {
         commented = line.starts_with("# ");
     }
 }
+
+#[test]
+fn proxies_are_a_list_of_addresses_and_networks() {
+    let trusted = |settings: Settings, address: &str| {
+        settings.http.is_trusted_proxy(address.parse().unwrap())
+    };
+    assert!(!trusted(with(None, &[]).unwrap(), "127.0.0.1"));
+    let file = Some("[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n");
+    assert!(trusted(with(file, &[]).unwrap(), "10.1.2.3"));
+    assert!(!trusted(with(file, &[]).unwrap(), "127.0.0.1"));
+    for text in [r#"["127.0.0.1"]"#, "127.0.0.1", "10.0.0.0/8, 127.0.0.1"] {
+        let variable = [("PX0_HTTP__TRUSTED_PROXIES", text)];
+        assert!(trusted(with(None, &variable).unwrap(), "127.0.0.1"), "{text}");
+    }
+    let none = [("PX0_HTTP__TRUSTED_PROXIES", "")];
+    assert!(with(None, &none).unwrap().http.trusted_proxies.is_empty());
+    for text in ["proxy.internal", "true", "10.0.0.0/33"] {
+        let said = with(None, &[("PX0_HTTP__TRUSTED_PROXIES", text)]).map(drop).unwrap_err();
+        assert!(said.to_string().contains("`http.trusted_proxies`"), "{said}");
+    }
+}
+
+#[test]
+fn a_key_of_a_former_px0_is_refused_with_what_to_write() {
+    let file = Some("[http]\ntrust_forwarded_for = true\n");
+    let variable = [("PX0_HTTP__TRUST_FORWARDED_FOR", "true")];
+    for (refused, key) in [
+        (with(file, &[]), "`http.trust_forwarded_for`"),
+        (with(None, &variable), "`PX0_HTTP__TRUST_FORWARDED_FOR`"),
+    ] {
+        let said = refused.map(drop).unwrap_err().to_string();
+        assert!(said.contains(key), "{said}");
+        assert!(said.contains("write `http.trusted_proxies = ["), "{said}");
+    }
+}

@@ -156,7 +156,7 @@ codes! {
         PluginFailed = "plugin_failed": "A plugin that is needed for the answer failed, or is not asked for a minute because it failed again and again.",
     }
     Unavailable {
-        Unavailable = "unavailable": "The store does not answer, or the server is too busy; try again.",
+        Unavailable = "unavailable": "The store does not answer, or the server is too busy; try again, after the seconds of the `Retry-After` header if there is one.",
         NotReady = "not_ready": "px0 is starting, or lacks something that it needs; `details.checks` says what.",
     }
 }
@@ -207,6 +207,18 @@ impl Error {
     /// The caller can see it, but may not do this.
     pub fn forbidden() -> Self {
         Self::new(Code::Forbidden, "your role does not allow this")
+    }
+
+    /// Too many tries; there may be another in so many seconds.
+    pub fn rate_limited(seconds: u64) -> Self {
+        let message = format!("too many tries; please wait {seconds} seconds");
+        Self::new(Code::RateLimited, message).with_details(json!({ "retry_after": seconds }))
+    }
+
+    /// The server cannot take more of `what` at present; in so many seconds it may.
+    pub fn busy(what: &'static str, seconds: u64) -> Self {
+        let message = format!("{what}; please try again in {seconds} seconds");
+        Self::new(Code::Unavailable, message).with_details(json!({ "retry_after": seconds }))
     }
 
     /// The server's own failure; `source` goes to the log.

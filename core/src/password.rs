@@ -1,12 +1,18 @@
-//! Passwords: the rule, and argon2id behind a bound on how many are hashed at once.
+//! Passwords: the rule, and argon2id behind a queue that is fair to addresses.
+
+mod queue;
+mod workers;
 
 use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use serde_json::json;
-use tokio::sync::Semaphore;
 
-use crate::error::{Code, Error, Result};
+use self::workers::Workers;
+use crate::{
+    error::{Code, Error, Result},
+    network::Network,
+};
 
 /// A password that follows the rule: 8 to 1,024 characters, with an upper-case and a lower-case letter, a digit and
 /// a special character.
@@ -56,14 +62,21 @@ impl std::fmt::Debug for Password {
     }
 }
 
+/// How many passwords may wait to be hashed or verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashLimits {
+    /// From one address.
+    pub from_one: usize,
+    /// From all together.
+    pub in_all: usize,
+}
+
 /// Hashes and verifies passwords: argon2id, 19 MiB, two passes, one lane (OWASP's first choice).
 ///
-/// Each takes 19 MiB and tens of milliseconds of a core, so at most as many run at once as there are
-/// cores, on blocking threads; the others wait. Logins can then neither eat the memory nor stop renders.
-#[derive(Clone)]
+/// Each takes 19 MiB and tens of milliseconds of a core. So it is done by few threads of low priority, for one address after the
+/// other (`password::queue`): logins can neither eat the memory nor stop renders, and many of one address hold up no other.
 pub struct Hasher {
-    argon2: Argon2<'static>,
-    turns: Arc<Semaphore>,
+    workers: Workers<Argon2<'static>>,
     dummy: Arc<str>,
 }
 
@@ -71,53 +84,51 @@ impl Hasher {
     /// A hasher with the costs above.
     ///
     /// # Errors
-    /// When the operating system gives no randomness.
-    pub fn new() -> Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let params =
-            Params::new(19 * 1024, 2, 1, None).map_err(|e| Error::internal(e.to_string()))?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    /// When the operating system gives no randomness, or no threads.
+    pub fn new(limits: HashLimits) -> Result<Self> {
+        let argon2 = argon2()?;
         let dummy = hash(&argon2, "not a password of anybody's")?;
-        Ok(Self { argon2, turns: Arc::new(Semaphore::new(cores)), dummy: dummy.into() })
+        let workers = Workers::start(argon2, limits).map_err(Error::internal)?;
+        Ok(Self { workers, dummy: dummy.into() })
     }
 
     /// The hash to keep, in PHC form.
     ///
     /// # Errors
-    /// The server's own failures only.
-    pub async fn hash(&self, password: Password) -> Result<String> {
-        self.run(move |argon2| hash(argon2, &password.0)).await?
+    /// [`Code::RateLimited`] when too many wait from this address, [`Code::Unavailable`] when too many wait in all.
+    pub async fn hash(&self, password: Password, from: Network) -> Result<String> {
+        self.workers.run(from, move |argon2| hash(argon2, &password.0)).await?
     }
 
     /// Whether `given` is the password that `kept` is the hash of. With nothing kept (no such user) the
     /// answer is no, after the same work.
     ///
     /// # Errors
-    /// The server's own failures only.
-    pub async fn verify(&self, given: String, kept: Option<&str>) -> Result<bool> {
+    /// As [`Hasher::hash`].
+    pub async fn verify(&self, given: String, kept: Option<&str>, from: Network) -> Result<bool> {
         if Password::is_too_long(&given) {
             return Ok(false);
         }
         let known = kept.is_some();
         let kept: Arc<str> = kept.map_or_else(|| self.dummy.clone(), Into::into);
-        let matches =
-            self.run(move |argon2| argon2.verify_password(given.as_bytes(), &*kept).is_ok());
+        let matches = self
+            .workers
+            .run(from, move |argon2| argon2.verify_password(given.as_bytes(), &*kept).is_ok());
         Ok(matches.await? && known)
     }
+}
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
-    ) -> Result<T> {
-        let turn = self.turns.clone().acquire_owned().await.map_err(Error::internal)?;
-        let argon2 = self.argon2.clone();
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work(&argon2)
-        })
-        .await
-        .map_err(Error::internal)
-    }
+/// The hash to keep, in PHC form, made here and now: for a command, which nobody else waits for.
+///
+/// # Errors
+/// The machine's own failures only.
+pub fn hash_alone(password: &Password) -> Result<String> {
+    hash(&argon2()?, &password.0)
+}
+
+fn argon2() -> Result<Argon2<'static>> {
+    let params = Params::new(19 * 1024, 2, 1, None).map_err(|e| Error::internal(e.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String> {
@@ -146,12 +157,14 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_same_password_verifies() {
-        let hasher = Hasher::new().expect("hasher");
+        let hasher = Hasher::new(HashLimits { from_one: 1, in_all: 1 }).expect("hasher");
+        let from = Network::of([192, 0, 2, 1].into());
         let password = Password::parse("password", "Passw0rd!").expect("a password");
-        let kept = hasher.hash(password).await.expect("hash");
+        let kept = hasher.hash(password, from).await.expect("hash");
         assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
-        assert!(hasher.verify("Passw0rd!".into(), Some(&kept)).await.expect("ran"));
-        assert!(!hasher.verify("Passw0rd?".into(), Some(&kept)).await.expect("ran"));
-        assert!(!hasher.verify("not a password of anybody's".into(), None).await.expect("ran"));
+        let verify = async |given: &str, kept| hasher.verify(given.into(), kept, from).await;
+        assert!(verify("Passw0rd!", Some(&kept)).await.expect("ran"));
+        assert!(!verify("Passw0rd?", Some(&kept)).await.expect("ran"));
+        assert!(!verify("not a password of anybody's", None).await.expect("ran"));
     }
 }

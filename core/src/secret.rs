@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::{Error, Result},
     hex,
+    network::Network,
 };
 
 /// What a bearer token is for; its prefix says so.
@@ -105,8 +106,8 @@ impl<'de> Deserialize<'de> for TokenHash {
     }
 }
 
-/// The key under which short codes are hashed: without it, six digits could be read back from their hash.
-#[derive(Clone, Copy)]
+/// The key under which short codes and addresses are hashed: without it, six digits could be read back from their hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CodeKey([u8; 32]);
 
 impl CodeKey {
@@ -140,6 +141,26 @@ impl CodeKey {
         mac.update(&[0]);
         mac.update(code.as_bytes());
         TokenHash(mac.finalize().into_bytes().into())
+    }
+}
+
+impl Serialize for CodeKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        hex::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CodeKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = hex::deserialize(deserializer)?.try_into();
+        bytes.map(Self).map_err(|_| serde::de::Error::custom("not a key of 32 bytes"))
+    }
+}
+
+impl CodeKey {
+    /// What is kept of an address from which something of `whose` was tried: none is kept in clear text.
+    pub fn seal_address(&self, whose: &str, from: Network) -> TokenHash {
+        self.seal(whose, &format!("address {from}"))
     }
 }
 

@@ -38,6 +38,26 @@ pub struct Account {
     pub user: User,
     /// argon2id in PHC form.
     pub password_hash: String,
+    /// Whether a code that was mailed to one of its addresses was ever given back. Accounts from before this was
+    /// kept count as not proved: an organization's admin made them verified without a proof.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_proved: bool,
+}
+
+impl Account {
+    /// The code that was mailed to verify the address was given back.
+    pub fn prove(&mut self) {
+        self.user.is_verified = true;
+        self.was_proved = true;
+    }
+
+    /// The code that was mailed to reset the password was given back. An account that an admin had made and nobody had
+    /// proved is from now on as if its owner had registered by themselves.
+    pub fn reset(&mut self, password_hash: String) {
+        self.user.is_admin |= !self.was_proved;
+        self.password_hash = password_hash;
+        self.prove();
+    }
 }
 
 /// A login that has not ended.
@@ -53,18 +73,24 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
-/// A code that was sent by mail.
+/// An address of the network from which somebody logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailedCode {
-    /// What is kept of it.
-    pub hash: TokenHash,
-    /// When it ends by itself.
-    pub expires_at: Timestamp,
-    /// How many wrong tries are left.
-    pub tries_left: u8,
+pub struct KnownAddress {
+    /// Who.
+    pub user: UserId,
+    /// What is kept of the address: sealed with the store's key.
+    pub address: TokenHash,
+    /// Their last login from there.
+    pub last_login: Timestamp,
 }
 
-impl MailedCode {
-    /// Wrong tries after which a verification code is void.
-    pub const TRIES: u8 = 5;
+impl KnownAddress {
+    /// The most that are kept of one user; those of the latest logins stay.
+    pub const MOST: usize = 16;
+
+    /// Those of one user's that are too many: the ones used longest ago, of two at the same time the one with the lower hash.
+    pub fn surplus(mut known: Vec<Self>) -> Vec<Self> {
+        known.sort_unstable_by_key(|known| std::cmp::Reverse((known.last_login, known.address)));
+        known.split_off(known.len().min(Self::MOST))
+    }
 }

@@ -6,7 +6,10 @@ use px0_config::HttpSettings;
 use px0_core::workflows::Px0;
 use px0_render_wasm::Sandbox;
 
-use crate::{bodies::Bodies, connections::Connections, limiter::Limiter, telemetry::Telemetry};
+use crate::{
+    bodies::Bodies, connections::Connections, limiter::Limiter, one_address::OneAddress,
+    telemetry::Telemetry,
+};
 
 /// The product and what the HTTP layer itself needs. Cheap to clone; every handler has it as its state.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub struct Parts {
     pub(crate) bodies: Bodies,
     /// The open connections.
     pub(crate) connections: Arc<Connections>,
+    /// Who looks out for a proxy that was not told of.
+    pub one_address: OneAddress,
     /// The settings of the server itself.
     pub http: HttpSettings,
     /// The sandbox, for what it tells of itself.

@@ -15,9 +15,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use px0_core::network::Network;
 use tokio::sync::Notify;
-
-use crate::limiter::network;
 
 /// How often at most the log says that connections are refused.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -38,9 +37,9 @@ pub(crate) struct Connections {
 struct Open {
     count: usize,
     next: u64,
-    peers: HashMap<IpAddr, HashMap<u64, Arc<Activity>>>,
+    peers: HashMap<Network, HashMap<u64, Arc<Activity>>>,
     /// The same addresses by how many connections they have.
-    by_count: BTreeSet<(usize, IpAddr)>,
+    by_count: BTreeSet<(usize, Network)>,
     told: Option<Instant>,
 }
 
@@ -74,10 +73,11 @@ impl Connections {
 
     /// A place for a connection from `peer`, if it may have one.
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
-        let peer = network(peer);
+        let is_proxy = (self.is_proxy)(peer);
+        let peer = Network::of(peer);
         let mut open = self.open.lock();
         let has = open.peers.get(&peer).map_or(0, HashMap::len);
-        let is_full = has >= self.most_of_one && !(self.is_proxy)(peer);
+        let is_full = has >= self.most_of_one && !is_proxy;
         if is_full || (open.count >= self.most && !self.make_room(&mut open, peer, has)) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             if open.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
@@ -98,7 +98,7 @@ impl Connections {
     }
 
     /// Has the address with most connections give up one that is idle; answers whether there is room then for `peer`, who has `has`.
-    fn make_room(&self, open: &mut Open, peer: IpAddr, has: usize) -> bool {
+    fn make_room(&self, open: &mut Open, peer: Network, has: usize) -> bool {
         let Some(&(most, greediest)) = open.by_count.last() else { return false };
         // Nobody gets a place by taking it from who has no more.
         if most <= has || greediest == peer {
@@ -140,7 +140,7 @@ impl Connections {
 }
 
 impl Open {
-    fn add(&mut self, peer: IpAddr, id: u64, activity: Arc<Activity>) {
+    fn add(&mut self, peer: Network, id: u64, activity: Arc<Activity>) {
         let connections = self.peers.entry(peer).or_default();
         self.by_count.remove(&(connections.len(), peer));
         connections.insert(id, activity);
@@ -149,7 +149,7 @@ impl Open {
     }
 
     /// Removes a connection; one that had to make room is gone already.
-    fn remove(&mut self, peer: IpAddr, id: u64) {
+    fn remove(&mut self, peer: Network, id: u64) {
         let Some(connections) = self.peers.get_mut(&peer) else { return };
         let before = connections.len();
         if connections.remove(&id).is_none() {
@@ -174,7 +174,7 @@ impl Activity {
 /// A connection's place; dropped, it is free.
 pub(crate) struct Place {
     connections: Arc<Connections>,
-    peer: IpAddr,
+    peer: Network,
     id: u64,
     activity: Arc<Activity>,
 }

@@ -61,15 +61,9 @@ pub(crate) const fn status(class: Class) -> StatusCode {
     }
 }
 
-/// Too many tries, until `seconds` have passed.
-pub(crate) fn rate_limited(seconds: u64) -> Error {
-    Error::new(Code::RateLimited, format!("too many tries; please wait {seconds} seconds"))
-        .with_details(json!({ "retry_after": seconds }))
-}
-
 fn retry_after(error: &Error) -> Option<HeaderValue> {
     let seconds = error.details.as_ref()?.get("retry_after")?.as_u64()?;
-    matches!(error.code, Code::RateLimited | Code::Unavailable).then(|| seconds.into())
+    matches!(error.code.class(), Class::TooMany | Class::Unavailable).then(|| seconds.into())
 }
 
 /// No such path.

@@ -24,6 +24,7 @@ mod listen;
 mod mail;
 pub mod maintain;
 mod middleware;
+mod one_address;
 mod openapi;
 pub mod operator;
 pub mod router;

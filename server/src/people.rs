@@ -124,7 +124,7 @@ pub(crate) fn user(command: UserCommand, config: Option<PathBuf>) -> Result<(), 
     match command {
         UserCommand::Create { email, org, role, password, output } => {
             crate::maintain(config, async move |settings| {
-                let (password_hash, generated) = password.get(&email).await?;
+                let (password_hash, generated) = password.get(&email)?;
                 let join = org.map(|org| (org, role.into()));
                 let new = NewUser { email, password_hash, join };
                 let made = operator::create_user(settings, new).await?;
@@ -145,7 +145,7 @@ pub(crate) fn user(command: UserCommand, config: Option<PathBuf>) -> Result<(), 
         }
         UserCommand::ResetPassword { email, password, output } => {
             crate::maintain(config, async move |settings| {
-                let (hash, generated) = password.get(&email).await?;
+                let (hash, generated) = password.get(&email)?;
                 let user = operator::reset_password(settings, email, hash).await?;
                 if output.json {
                     return print_json(json!({ "user": user }), generated);
@@ -222,7 +222,7 @@ fn print_password(generated: Option<String>) -> Result<(), String> {
 
 impl PasswordArgs {
     /// Reads, asks for, or makes a password. Answers what is kept of it, and the password itself if it was made here.
-    async fn get(&self, email: &Email) -> Result<(PasswordHash, Option<String>), String> {
+    fn get(&self, email: &Email) -> Result<(PasswordHash, Option<String>), String> {
         let text = match (self.generate_password, self.password_stdin) {
             (true, _) => generate_password().map_err(|error| error.to_string())?,
             (_, true) => first_line()?,
@@ -236,7 +236,7 @@ impl PasswordArgs {
             }
         };
         let password = Password::parse("password", &text).map_err(|error| error.to_string())?;
-        let hash = PasswordHash::of(password).await.map_err(|error| error.to_string())?;
+        let hash = PasswordHash::of(&password).map_err(|error| error.to_string())?;
         Ok((hash, self.generate_password.then_some(text)))
     }
 }

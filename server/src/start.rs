@@ -30,6 +30,7 @@ use crate::{
     limiter::Limiter,
     listen::{AddrSetting, ListenError, listen},
     mail::mailer,
+    one_address::OneAddress,
     router::router,
     serve::serve,
     summary::Summary,
@@ -158,13 +159,15 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
     let drain = Duration::from_millis(settings.http.drain_ms);
     let limiter = Limiter::new(&settings.rate_limit);
     let of_one = settings.http.max_connections_per_address;
-    let connections = Connections::new(most, of_one, |_| false);
+    let proxies = settings.http.trusted_proxies.clone();
+    let connections = Connections::new(most, of_one, move |peer| proxies.contains(peer));
     let bodies = Bodies::new(settings.http.body_memory, settings.http.max_body);
     let parts = Parts {
         px0,
         limiter,
         bodies,
         connections: connections.clone(),
+        one_address: OneAddress::new(),
         http: settings.http,
         sandbox: sandbox.clone(),
         telemetry: telemetry.clone(),

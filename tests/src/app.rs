@@ -8,7 +8,7 @@ use std::{
 };
 
 use px0_backends::postgres::PostgresSettings;
-use px0_config::{Backend, EmailMode, Settings};
+use px0_config::{Backend, EmailMode, Settings, TrustedProxies};
 use px0_core::store::SharedStore;
 use px0_server::Running;
 use serde_json::{Value, json};
@@ -180,18 +180,31 @@ impl App {
         Home::of(client, user).await
     }
 
-    /// Somebody whom `admin` registers into a team, logged in.
+    /// Gives back the code that was mailed to an address, unless addresses need no proof.
+    pub async fn prove(&self, email: &str) {
+        let code = self.mailed(email, "verification").await;
+        let proof = json!({ "email": email, "code": code });
+        self.anonymous().post("/v1/auth/verify-email", proof).await.expect(200);
+    }
+
+    /// Somebody whom `admin` registers into a team, who proved their address and logged in.
     pub async fn member(&self, admin: &Home, team: &str, role: &str) -> Home {
         let number = self.people.fetch_add(1, Ordering::Relaxed);
         let email = format!("{role}{number}@example.com");
         let new = json!({ "email": email, "password": PASSWORD, "team_id": team });
         let user = admin.post("/v1/auth/register", new).await.expect(201).body["user"].clone();
+        self.prove(&email).await;
         let id = user["id"].as_str().unwrap();
         if role != "editor" {
             let path = format!("/v1/teams/{team}/members/{id}/role");
             admin.put(&path, json!({ "role": role })).await.expect(200);
         }
         Home::of(self.login(&email).await, user).await
+    }
+
+    /// Trusts what clients say of their address: they are like proxies on this machine.
+    pub fn behind_a_proxy(settings: &mut Settings) {
+        settings.http.trusted_proxies = TrustedProxies::parse(["127.0.0.1"]).unwrap();
     }
 
     /// Logs somebody in.

@@ -9,6 +9,8 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<String>,
+    /// Whom a proxy says that it asks for.
+    from: Option<String>,
 }
 
 /// What came back.
@@ -32,7 +34,7 @@ pub(crate) fn http() -> reqwest::ClientBuilder {
 
 impl Client {
     pub(crate) fn new(http: reqwest::Client, base: String, token: Option<String>) -> Self {
-        Self { http, base, token }
+        Self { http, base, token, from: None }
     }
 
     /// Somebody without a token, at a server that a test started by itself.
@@ -56,9 +58,17 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same, at another address, as a trusted proxy says it.
+    pub fn from(&self, address: &str) -> Self {
+        Self { from: Some(address.to_owned()), ..self.clone() }
+    }
+
     /// A request, for what the others do not do.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(from) = &self.from {
+            request = request.header("x-forwarded-for", from);
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -2,24 +2,25 @@ use async_trait::async_trait;
 use px0_core::{
     Email, Timestamp,
     ids::{OrgId, TeamId, UserId},
+    mailed::{MailedCode, Tried},
     secret::{CodeKey, TokenHash},
     store::{Accounts, Refusal, Result, Stamp, StoreError},
     tenancy::{Membership, Org, Role, Team},
-    user::{Account, MailedCode, Session, User},
+    user::{Account, Session, User},
 };
-use sqlx::Row as _;
-use uuid::Uuid;
+use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
-    Connection, PgResult, PgStore, error::corrupt, locks, members, pg, rows, rows::At, tenancy,
+    Connection, PgResult, PgStore, addresses,
+    codes::{self, RESET, VERIFICATION, void},
+    error::corrupt,
+    locks, members, pg, rows,
+    rows::At,
+    tenancy,
 };
 
 /// Times that an account is tried to be deleted while its owner joins organizations.
 const TRIES: usize = 8;
-
-/// What a mailed code is for, as the column `kind` has it.
-pub(super) const VERIFICATION: &str = "verification";
-pub(super) const RESET: &str = "reset";
 
 #[async_trait]
 impl Accounts for PgStore {
@@ -30,9 +31,7 @@ impl Accounts for PgStore {
                 .execute(&self.pool)
                 .await?;
             let row = sqlx::query("SELECT code_key FROM about").fetch_one(&self.pool).await?;
-            let bytes: &[u8] = row.try_get("code_key")?;
-            let bytes = bytes.try_into().map_err(|_| corrupt("code_key has no 32 bytes"))?;
-            Ok(CodeKey::from_bytes(bytes))
+            code_key(&row)
         })
         .await
     }
@@ -87,10 +86,12 @@ impl Accounts for PgStore {
         .await
     }
 
-    async fn open_session(&self, session: Session) -> Result<()> {
+    async fn open_session(&self, session: Session, from: TokenHash) -> Result<()> {
         pg(async {
             let mut tx = self.begin().await?;
+            locks::user_to_log_in(&mut tx, session.user).await?;
             insert_session(&mut tx, &session).await?;
+            addresses::note(&mut tx, &session, from).await?;
             // Others that open a session for them clean up too: nobody waits for what another is deleting.
             sqlx::query(
                 "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions
@@ -104,6 +105,10 @@ impl Accounts for PgStore {
             tx.commit().await
         })
         .await
+    }
+
+    async fn last_login(&self, user: UserId, from: &TokenHash) -> Result<Option<Timestamp>> {
+        pg(self.login_from(user, from)).await
     }
 
     async fn session(
@@ -144,48 +149,61 @@ impl Accounts for PgStore {
         .await
     }
 
-    async fn put_verification(&self, user: UserId, code: MailedCode) -> Result<()> {
-        pg(async { put_code(&mut *self.pool.acquire().await?, user, VERIFICATION, &code).await })
-            .await
+    async fn put_verification(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        code: MailedCode,
+    ) -> Result<bool> {
+        pg(self.put_code(now, user, VERIFICATION, code)).await
     }
 
-    async fn verify_email(&self, stamp: Stamp, email: &Email, hash: &TokenHash) -> Result<()> {
+    async fn verify_email(
+        &self,
+        stamp: Stamp,
+        email: &Email,
+        hash: &TokenHash,
+        from: &TokenHash,
+    ) -> Result<()> {
         pg(async {
             let mut tx = self.begin().await?;
             let row = sqlx::query(
-                "SELECT u.id, c.hash = $2 AS is_right FROM users u JOIN mailed_codes c ON c.user_id = u.id
-                 WHERE u.email = $1 AND c.kind = 'verification' AND c.tries_left > 0 AND c.expires_at > $3
-                 FOR UPDATE",
+                "SELECT u.id, c.hash, c.expires_at, c.tries_left,
+                        c.wrong_tries::text AS wrong_tries, c.former::text AS former
+                 FROM users u JOIN mailed_codes c ON c.user_id = u.id
+                 WHERE u.email = $1 AND c.kind = 'verification' FOR UPDATE",
             )
             .bind(email.as_str())
-            .bind(&hash.as_bytes()[..])
-            .bind(At(stamp.at))
             .fetch_optional(&mut *tx)
             .await?;
             let row = row.ok_or(Refusal::WrongCode)?;
-            let (user, is_right): (Uuid, bool) = (row.try_get("id")?, row.try_get("is_right")?);
-            if is_right {
-                sqlx::query("UPDATE users SET is_verified = true WHERE id = $1")
-                    .bind(user)
-                    .execute(&mut *tx)
-                    .await?;
-                void(&mut tx, UserId::from_uuid(user), &[VERIFICATION]).await?;
-                return tx.commit().await;
+            let user = UserId::from_uuid(row.try_get("id")?);
+            let mut codes = codes::read(&row)?;
+            match codes.try_code(hash, *from, stamp.at) {
+                Tried::Right => {
+                    let proved =
+                        "UPDATE users SET is_verified = true, was_proved = true WHERE id = $1";
+                    sqlx::query(proved).bind(user.uuid()).execute(&mut *tx).await?;
+                    void(&mut tx, user, &[VERIFICATION]).await?;
+                    tx.commit().await
+                }
+                Tried::Wrong => {
+                    codes::put(&mut tx, user, VERIFICATION, &codes).await?;
+                    tx.commit().await?;
+                    Err(Refusal::WrongCode.into())
+                }
+                Tried::Uncounted => Err(Refusal::WrongCode.into()),
             }
-            sqlx::query(
-                "UPDATE mailed_codes SET tries_left = tries_left - 1 WHERE user_id = $1 AND kind = 'verification'",
-            )
-            .bind(user)
-            .execute(&mut *tx)
-            .await?;
-            tx.commit().await?;
-            Err(Refusal::WrongCode.into())
         })
         .await
     }
 
-    async fn put_reset(&self, user: UserId, code: MailedCode) -> Result<()> {
-        pg(async { put_code(&mut *self.pool.acquire().await?, user, RESET, &code).await }).await
+    async fn put_reset(&self, now: Timestamp, user: UserId, code: MailedCode) -> Result<bool> {
+        pg(self.put_code(now, user, RESET, code)).await
+    }
+
+    async fn has_reset(&self, hash: &TokenHash, now: Timestamp) -> Result<bool> {
+        pg(self.finds_reset(hash, now)).await
     }
 
     async fn reset_password(
@@ -196,24 +214,25 @@ impl Accounts for PgStore {
     ) -> Result<User> {
         pg(async {
             let mut tx = self.begin().await?;
-            let row = sqlx::query(
-                "SELECT u.* FROM users u JOIN mailed_codes c ON c.user_id = u.id
-                 WHERE c.kind = 'reset' AND c.hash = $1 AND c.expires_at > $2 FOR UPDATE",
-            )
-            .bind(&hash.as_bytes()[..])
-            .bind(At(stamp.at))
-            .fetch_optional(&mut *tx)
-            .await?;
-            let user = rows::user(&row.ok_or(Refusal::WrongResetCode)?)?;
+            let row = codes::owner(&mut tx, hash, stamp.at).await?;
+            let mut account = rows::account(&row.ok_or(Refusal::WrongResetCode)?)?;
+            account.reset(password_hash);
+            let user = account.user;
             void(&mut tx, user.id, &[RESET, VERIFICATION]).await?;
             end_sessions(&mut tx, user.id, None).await?;
-            sqlx::query("UPDATE users SET password_hash = $2, is_verified = true WHERE id = $1")
-                .bind(user.id.uuid())
-                .bind(password_hash)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "UPDATE users SET password_hash = $2, is_verified = $3, is_admin = $4, was_proved = $5
+                 WHERE id = $1",
+            )
+            .bind(user.id.uuid())
+            .bind(account.password_hash)
+            .bind(user.is_verified)
+            .bind(user.is_admin)
+            .bind(account.was_proved)
+            .execute(&mut *tx)
+            .await?;
             tx.commit().await?;
-            Ok(User { is_verified: true, ..user })
+            Ok(user)
         })
         .await
     }
@@ -321,11 +340,30 @@ impl PgStore {
     }
 }
 
+/// Replaces the key under which codes and addresses are sealed.
+pub(super) async fn set_code_key(c: &mut Connection, key: CodeKey) -> PgResult<()> {
+    sqlx::query(
+        "INSERT INTO about (code_key) VALUES ($1)
+         ON CONFLICT (single) DO UPDATE SET code_key = excluded.code_key",
+    )
+    .bind(&key.expose()[..])
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// The key in a row of `about`.
+pub(super) fn code_key(row: &PgRow) -> PgResult<CodeKey> {
+    let bytes: &[u8] = row.try_get("code_key")?;
+    let bytes = bytes.try_into().map_err(|_| corrupt("code_key has no 32 bytes"))?;
+    Ok(CodeKey::from_bytes(bytes))
+}
+
 pub(super) async fn insert(c: &mut Connection, account: &Account) -> PgResult<()> {
     let user = &account.user;
     sqlx::query(
-        "INSERT INTO users (id, email, password_hash, is_verified, is_admin, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO users (id, email, password_hash, is_verified, is_admin, created_at, was_proved)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(user.id.uuid())
     .bind(user.email.as_str())
@@ -333,6 +371,7 @@ pub(super) async fn insert(c: &mut Connection, account: &Account) -> PgResult<()
     .bind(user.is_verified)
     .bind(user.is_admin)
     .bind(At(user.created_at))
+    .bind(account.was_proved)
     .execute(c)
     .await?;
     Ok(())
@@ -347,16 +386,6 @@ async fn orgs_of(c: &mut Connection, user: UserId) -> PgResult<Vec<OrgId>> {
     .fetch_all(c)
     .await?;
     found.iter().map(|row| Ok(OrgId::from_uuid(row.try_get("org_id")?))).collect()
-}
-
-/// Takes back codes that were mailed.
-pub(super) async fn void(c: &mut Connection, user: UserId, kinds: &[&str]) -> PgResult<()> {
-    sqlx::query("DELETE FROM mailed_codes WHERE user_id = $1 AND kind = ANY($2)")
-        .bind(user.uuid())
-        .bind(kinds)
-        .execute(c)
-        .await?;
-    Ok(())
 }
 
 pub(super) async fn end_sessions(
@@ -380,28 +409,6 @@ pub(super) async fn insert_session(c: &mut Connection, session: &Session) -> PgR
     .bind(session.user.uuid())
     .bind(At(session.created_at))
     .bind(At(session.expires_at))
-    .execute(c)
-    .await?;
-    Ok(())
-}
-
-/// Keeps a code; a former one of that kind is void.
-pub(super) async fn put_code(
-    c: &mut Connection,
-    user: UserId,
-    kind: &str,
-    code: &MailedCode,
-) -> PgResult<()> {
-    sqlx::query(
-        "INSERT INTO mailed_codes (user_id, kind, hash, expires_at, tries_left) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (user_id, kind)
-         DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at, tries_left = excluded.tries_left",
-    )
-    .bind(user.uuid())
-    .bind(kind)
-    .bind(&code.hash.as_bytes()[..])
-    .bind(At(code.expires_at))
-    .bind(i16::from(code.tries_left))
     .execute(c)
     .await?;
     Ok(())

@@ -10,7 +10,8 @@ use px0_core::{
 
 use super::{
     PgStore,
-    accounts::{RESET, VERIFICATION, end_sessions, void},
+    accounts::end_sessions,
+    codes::{RESET, VERIFICATION, void},
     one_more, pg, rows,
     tenancy::all,
 };
@@ -55,7 +56,8 @@ impl Administration for PgStore {
             let user = rows::user(&row.ok_or(Thing::User)?)?;
             void(&mut tx, user.id, &[RESET, VERIFICATION]).await?;
             end_sessions(&mut tx, user.id, None).await?;
-            sqlx::query("UPDATE users SET password_hash = $2, is_verified = true WHERE id = $1")
+            let set = "UPDATE users SET password_hash = $2, is_verified = true, was_proved = true WHERE id = $1";
+            sqlx::query(set)
                 .bind(user.id.uuid())
                 .bind(password_hash)
                 .execute(&mut *tx)

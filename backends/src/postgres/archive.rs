@@ -9,14 +9,14 @@ use px0_core::{
         archive::{Record, Sink, Source, consistent, not_empty},
     },
     tag::TagName,
-    user::{MailedCode, Session},
+    user::Session,
     version::Version,
 };
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
-    Connection, PgResult, PgStore, accounts, check, keys, members, plugins, prompts, requests,
-    rows, tenancy, versions,
+    Connection, PgResult, PgStore, accounts, addresses, check, codes, keys, members, plugins,
+    prompts, requests, rows, tenancy, versions,
 };
 
 impl PgStore {
@@ -24,11 +24,14 @@ impl PgStore {
         let mut tx = self.one_moment().await?;
         Self::take_time(&mut tx).await?;
         let c = &mut *tx;
+        let about = "SELECT code_key FROM about";
+        each(c, about, to, |row| Ok(Record::CodeKey(accounts::code_key(row)?))).await?;
         let users = "SELECT * FROM users ORDER BY id";
         each(c, users, to, |row| Ok(Record::User(rows::account(row)?))).await?;
+        each(c, addresses::EVERY, to, |row| Ok(Record::KnownAddress(addresses::read(row)?)))
+            .await?;
         each(c, "SELECT * FROM sessions ORDER BY hash", to, session).await?;
-        let resets = "SELECT * FROM mailed_codes WHERE kind = 'reset' ORDER BY user_id";
-        each(c, resets, to, reset).await?;
+        each(c, codes::RESETS, to, reset).await?;
         each(c, "SELECT * FROM orgs ORDER BY id", to, |row| Ok(Record::Org(rows::org(row)?)))
             .await?;
         each(c, "SELECT * FROM teams ORDER BY id", to, |row| Ok(Record::Team(rows::team(row)?)))
@@ -71,7 +74,7 @@ impl PgStore {
         }
         // The planner knows nothing of tables that were empty a moment ago.
         let analyze =
-            "ANALYZE users, sessions, orgs, teams, members, join_requests, api_keys, api_key_teams,
+            "ANALYZE users, known_addresses, sessions, orgs, teams, members, join_requests, api_keys, api_key_teams,
                                prompts, versions, tags, payloads, org_plugins, plugin_values";
         sqlx::query(analyze).execute(&mut *tx).await?;
         consistent(&check::check(&mut tx).await?)?;
@@ -102,14 +105,9 @@ fn session(row: &PgRow) -> PgResult<Record> {
     }))
 }
 
-fn reset(row: &PgRow) -> PgResult<Record> {
-    let tries_left: i16 = row.try_get("tries_left")?;
-    let code = MailedCode {
-        hash: rows::hash(row, "hash")?,
-        expires_at: rows::time(row, "expires_at")?,
-        tries_left: u8::try_from(tries_left).unwrap_or(0),
-    };
-    Ok(Record::Reset { user: UserId::from_uuid(row.try_get("user_id")?), code })
+pub(super) fn reset(row: &PgRow) -> PgResult<Record> {
+    let user = UserId::from_uuid(row.try_get("user_id")?);
+    Ok(Record::Reset { user, codes: codes::read(row)? })
 }
 
 fn member(row: &PgRow) -> PgResult<Record> {
@@ -151,9 +149,11 @@ pub(super) fn plugin_value(row: &PgRow) -> PgResult<Record> {
 
 async fn insert(c: &mut Connection, record: Record) -> PgResult<()> {
     match record {
+        Record::CodeKey(key) => accounts::set_code_key(c, key).await,
+        Record::KnownAddress(known) => addresses::put(c, &known).await,
         Record::User(account) => accounts::insert(c, &account).await,
         Record::Session(session) => accounts::insert_session(c, &session).await,
-        Record::Reset { user, code } => accounts::put_code(c, user, accounts::RESET, &code).await,
+        Record::Reset { user, codes } => codes::put(c, user, codes::RESET, &codes).await,
         Record::Org(org) => tenancy::insert_only_org(c, &org).await,
         Record::Team(team) => tenancy::insert_team(c, &team).await,
         Record::Member { user, membership: seat } => {

@@ -4,7 +4,7 @@ use futures::TryStreamExt as _;
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Connection, PgResult, archive, error::PgError, plugins, rows};
+use super::{Connection, PgResult, addresses, archive, codes, error::PgError, plugins, rows};
 
 /// Each finds the ids of what is wrong, and says what that is.
 const RULES: &[(&str, &str)] = &[
@@ -43,12 +43,19 @@ pub(super) async fn check(c: &mut Connection) -> PgResult<Vec<String>> {
             problems.push(says.replace("{}", &row.try_get::<Uuid, _>("id")?.to_string()));
         }
     }
+    let known = sqlx::query(addresses::TOO_MANY).bind(addresses::most());
+    for row in known.fetch_all(&mut *c).await? {
+        let user: Uuid = row.try_get("user_id")?;
+        problems.push(format!("user {user} has too many known addresses"));
+    }
     let kept = sqlx::query(plugins::TOO_MANY).bind(plugins::most()).fetch_all(&mut *c).await?;
     for row in kept {
         let (org, plugin): (Uuid, &str) = (row.try_get("org_id")?, row.try_get("plugin")?);
         problems.push(format!("{plugin} keeps too many values for organization {org}"));
     }
     readable(c, "SELECT * FROM users", rows::account, &mut problems).await?;
+    readable(c, addresses::EVERY, addresses::read, &mut problems).await?;
+    readable(c, codes::RESETS, archive::reset, &mut problems).await?;
     readable(c, "SELECT * FROM orgs", rows::org, &mut problems).await?;
     readable(c, "SELECT * FROM teams", rows::team, &mut problems).await?;
     readable(c, "SELECT * FROM join_requests", rows::join_request, &mut problems).await?;

@@ -86,9 +86,13 @@ fn of_database(said: &PgDatabaseError) -> Option<StoreError> {
         Some("members_team" | "join_requests_team" | "api_key_teams_team" | "prompts_team") => {
             return missing(Thing::Team);
         }
-        Some("sessions_user" | "mailed_codes_user" | "members_user" | "join_requests_user") => {
-            return missing(Thing::User);
-        }
+        Some(
+            "sessions_user"
+            | "known_addresses_user"
+            | "mailed_codes_user"
+            | "members_user"
+            | "join_requests_user",
+        ) => return missing(Thing::User),
         Some("versions_prompt" | "payloads_prompt") => return missing(Thing::Prompt),
         Some("tags_version") => return missing(Thing::Version),
         _ => {}

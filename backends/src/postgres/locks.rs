@@ -47,6 +47,15 @@ pub(super) async fn user(c: &mut Connection, user: UserId) -> PgResult<Account> 
     rows::account(&row.ok_or(Thing::User)?)
 }
 
+/// Locks somebody who logs in: nobody else does it meanwhile, and their other rows can be written.
+pub(super) async fn user_to_log_in(c: &mut Connection, user: UserId) -> PgResult<()> {
+    let row = sqlx::query("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(user.uuid())
+        .fetch_optional(c)
+        .await?;
+    row.map(drop).ok_or_else(|| Thing::User.into())
+}
+
 /// Locks a prompt with its versions and tags, to change something of it.
 pub(super) async fn prompt(tx: &mut Write, prompt: PromptId) -> PgResult<Prompt> {
     // Not a join: one that is moved while it is waited for would be joined with the team that it was in, and not be found.

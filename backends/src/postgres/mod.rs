@@ -24,9 +24,11 @@ use sqlx::{
 };
 
 mod accounts;
+mod addresses;
 mod administration;
 mod archive;
 mod check;
+mod codes;
 mod error;
 mod feed;
 mod keys;

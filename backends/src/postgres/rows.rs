@@ -119,9 +119,13 @@ pub(super) fn user(row: &PgRow) -> Result<User> {
     })
 }
 
-/// Those of a user, and `password_hash`.
+/// Those of a user, `password_hash` and `was_proved`.
 pub(super) fn account(row: &PgRow) -> Result<Account> {
-    Ok(Account { user: user(row)?, password_hash: row.try_get("password_hash")? })
+    Ok(Account {
+        user: user(row)?,
+        password_hash: row.try_get("password_hash")?,
+        was_proved: row.try_get("was_proved")?,
+    })
 }
 
 /// Columns `team_id, org_id, is_default, role, since`; none of them when the first is null.

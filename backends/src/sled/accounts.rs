@@ -3,10 +3,11 @@ use px0_core::{
     clock::Timestamp,
     email::Email,
     ids::{TeamId, UserId},
+    mailed::{MailedCode, MailedCodes, Tried},
     secret::{CodeKey, TokenHash},
     store::{Accounts, Refusal, Result, Stamp, Thing},
     tenancy::{Membership, Org, Role, Team},
-    user::{Account, MailedCode, Session, User},
+    user::{Account, KnownAddress, Session, User},
 };
 
 use super::{
@@ -28,7 +29,7 @@ impl Accounts for SledStore {
         self.write(move |tx| match code_key(tx)? {
             Some(key) => Ok(key),
             None => {
-                tx.put(keyspace::about(keyspace::CODE_KEY), fresh.expose().to_vec());
+                tx.mark(keyspace::CODE_KEY, Some(&fresh.expose()[..]));
                 Ok(fresh)
             }
         })
@@ -74,13 +75,23 @@ impl Accounts for SledStore {
         self.read(|view| view.account_by_email(email))
     }
 
-    async fn open_session(&self, session: Session) -> Result<()> {
+    async fn open_session(&self, session: Session, from: TokenHash) -> Result<()> {
         self.write(move |tx| {
-            tx.account(session.user)?;
+            let user = session.user;
+            tx.account(user)?;
+            tx.insert(&KnownAddress { user, address: from, last_login: session.created_at })?;
+            let known = tx.records(&keyspace::addresses_of(user))?;
+            tx.remove_all(&KnownAddress::surplus(known))?;
             tx.end_sessions(session.user, |old| old.expires_at > session.created_at)?;
             tx.insert(&session)
         })
         .await
+    }
+
+    async fn last_login(&self, user: UserId, from: &TokenHash) -> Result<Option<Timestamp>> {
+        let known: Option<KnownAddress> =
+            self.read(|view| view.get(&keyspace::address(user, from)))?;
+        Ok(known.map(|known| known.last_login))
     }
 
     async fn session(
@@ -105,28 +116,55 @@ impl Accounts for SledStore {
         self.write(move |tx| tx.remove_at::<Session>(&key)).await
     }
 
-    async fn put_verification(&self, user: UserId, code: MailedCode) -> Result<()> {
+    async fn put_verification(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        code: MailedCode,
+    ) -> Result<bool> {
         self.write(move |tx| {
             tx.account(user)?;
-            tx.insert(&Verification { user, code })
+            let before = tx.get::<Verification>(&keyspace::verification(user))?;
+            let codes = MailedCodes::with(before.map(|before| before.codes), code, now);
+            let kept = codes.map(|codes| tx.insert(&Verification { user, codes })).transpose()?;
+            Ok(kept.is_some())
         })
         .await
     }
 
-    async fn verify_email(&self, stamp: Stamp, email: &Email, hash: &TokenHash) -> Result<()> {
-        let (email, hash) = (email.clone(), *hash);
+    async fn verify_email(
+        &self,
+        stamp: Stamp,
+        email: &Email,
+        hash: &TokenHash,
+        from: &TokenHash,
+    ) -> Result<()> {
+        let (email, hash, from) = (email.clone(), *hash, *from);
         // A wrong try is counted, so it is a success of the command's.
-        let right = self.write(move |tx| try_code(tx, stamp, &email, &hash));
+        let right = self.write(move |tx| try_code(tx, stamp, &email, &hash, from));
         rule(right.await?, Refusal::WrongCode)
     }
 
-    async fn put_reset(&self, user: UserId, code: MailedCode) -> Result<()> {
+    async fn put_reset(&self, now: Timestamp, user: UserId, code: MailedCode) -> Result<bool> {
         self.write(move |tx| {
             tx.account(user)?;
-            tx.remove_at::<Reset>(&keyspace::reset(user))?;
-            tx.insert(&Reset { user, code })
+            let before = tx.get::<Reset>(&keyspace::reset(user))?;
+            let former = before.as_ref().map(|before| before.codes.clone());
+            let Some(codes) = MailedCodes::with(former, code, now) else {
+                return Ok(false);
+            };
+            let after = Reset { user, codes };
+            match before {
+                Some(before) => tx.replace(&before, &after)?,
+                None => tx.insert(&after)?,
+            }
+            Ok(true)
         })
         .await
+    }
+
+    async fn has_reset(&self, hash: &TokenHash, now: Timestamp) -> Result<bool> {
+        self.read(|view| Ok(reset_of(view, hash, now)?.is_some()))
     }
 
     async fn reset_password(
@@ -137,18 +175,14 @@ impl Accounts for SledStore {
     ) -> Result<User> {
         let hash = *hash;
         self.write(move |tx| {
-            let user = tx.value(&keyspace::by_reset(&hash))?;
-            let user = user.ok_or(Refusal::WrongResetCode)?;
-            let user = UserId::from_uuid(record::id(&user)?);
-            let reset: Reset = tx.must(&keyspace::reset(user))?;
-            rule(reset.code.expires_at > stamp.at, Refusal::WrongResetCode)?;
+            let reset = reset_of(tx, &hash, stamp.at)?.ok_or(Refusal::WrongResetCode)?;
+            let user = reset.user;
             tx.remove(&reset)?;
             tx.remove_at::<Verification>(&keyspace::verification(user))?;
             tx.end_sessions(user, |_| false)?;
             let old = tx.account(user)?;
             let mut new = old.clone();
-            new.password_hash = password_hash;
-            new.user.is_verified = true;
+            new.reset(password_hash);
             tx.replace(&old, &new)?;
             Ok(new.user)
         })
@@ -219,7 +253,7 @@ impl Accounts for SledStore {
     }
 }
 
-fn code_key(view: &View<'_>) -> Result<Option<CodeKey>> {
+pub(super) fn code_key(view: &View<'_>) -> Result<Option<CodeKey>> {
     let Some(bytes) = view.value(&keyspace::about(keyspace::CODE_KEY))? else {
         return Ok(None);
     };
@@ -234,27 +268,45 @@ fn add(tx: &mut Tx<'_>, account: &Account) -> Result<()> {
     tx.insert(account)
 }
 
-/// Whether it is the code that was mailed; a wrong one takes a try away.
-fn try_code(tx: &mut Tx<'_>, stamp: Stamp, email: &Email, hash: &TokenHash) -> Result<bool> {
+/// The reset codes of whoever was mailed this one, if it can be used.
+fn reset_of(view: &View<'_>, hash: &TokenHash, now: Timestamp) -> Result<Option<Reset>> {
+    let Some(user) = view.value(&keyspace::by_reset(hash))? else {
+        return Ok(None);
+    };
+    // A reader may come between two writes that moved both.
+    let user = UserId::from_uuid(record::id(&user)?);
+    let reset = view.get::<Reset>(&keyspace::reset(user))?;
+    Ok(reset.filter(|reset| reset.codes.has(hash, now)))
+}
+
+/// Whether it is a code that was mailed; a wrong one takes a try away.
+fn try_code(
+    tx: &mut Tx<'_>,
+    stamp: Stamp,
+    email: &Email,
+    hash: &TokenHash,
+    from: TokenHash,
+) -> Result<bool> {
     let Some(account) = tx.account_by_email(email)? else {
         return Ok(false);
     };
     let key = keyspace::verification(account.user.id);
-    let Some(mailed) = tx.get::<Verification>(&key)? else {
+    let Some(before) = tx.get::<Verification>(&key)? else {
         return Ok(false);
     };
-    if mailed.code.tries_left == 0 || mailed.code.expires_at <= stamp.at {
-        return Ok(false);
+    let mut after = before.clone();
+    match after.codes.try_code(hash, from, stamp.at) {
+        Tried::Right => {
+            tx.remove(&before)?;
+            let mut proved = account.clone();
+            proved.prove();
+            tx.replace(&account, &proved)?;
+            Ok(true)
+        }
+        Tried::Wrong => {
+            tx.replace(&before, &after)?;
+            Ok(false)
+        }
+        Tried::Uncounted => Ok(false),
     }
-    if mailed.code.hash != *hash {
-        let mut less = Verification { user: mailed.user, code: mailed.code.clone() };
-        less.code.tries_left -= 1;
-        tx.replace(&mailed, &less)?;
-        return Ok(false);
-    }
-    tx.remove(&mailed)?;
-    let mut verified = account.clone();
-    verified.user.is_verified = true;
-    tx.replace(&account, &verified)?;
-    Ok(true)
 }

@@ -49,7 +49,7 @@ impl Administration for SledStore {
             tx.remove_at::<Verification>(&keyspace::verification(user))?;
             tx.end_sessions(user, |_| false)?;
             let mut new = Account { password_hash, ..old.clone() };
-            new.user.is_verified = true;
+            new.prove();
             tx.replace(&old, &new)?;
             Ok(new.user)
         })

@@ -8,19 +8,20 @@ use std::ops::Bound;
 use px0_core::{
     page::Weigh,
     prompt::Payload,
+    secret::CodeKey,
     store::{
         Change, Result, Store as _,
         archive::{Record as Archived, Sink, Source, consistent, not_empty},
     },
     tenancy::{JoinRequest, Org, Team},
-    user::{Account, Session},
+    user::{Account, KnownAddress, Session},
     version::Version,
 };
 
 use super::{
-    SledStore,
+    SledStore, accounts,
     committer::{Gate, Moment},
-    keyspace::{self, IMPORTING, Key},
+    keyspace::{self, CODE_KEY, IMPORTING, Key},
     lines::{Head, Line, Tag, Text},
     record::Record,
     records::{Place, PluginValue, Reset},
@@ -112,9 +113,14 @@ impl Drop for Then<'_> {
 /// Every record of the store, in the order of archives.
 pub(super) fn export(gate: &Gate, to: &mut Sink<'_>) -> Result<()> {
     let then = Then::now(gate)?;
+    // It never changes, so any moment will do.
+    if let Some(key) = gate.read(accounts::code_key)? {
+        to(Archived::CodeKey(key))?;
+    }
     then.each(b'U', to, |_, account: Account| Ok(Archived::User(account)))?;
+    then.each(b'A', to, |_, known: KnownAddress| Ok(Archived::KnownAddress(known)))?;
     then.each(b'S', to, |_, session: Session| Ok(Archived::Session(session)))?;
-    then.each(b'R', to, |_, Reset { user, code }| Ok(Archived::Reset { user, code }))?;
+    then.each(b'R', to, |_, Reset { user, codes }| Ok(Archived::Reset { user, codes }))?;
     then.each(b'O', to, |_, org: Org| Ok(Archived::Org(org)))?;
     then.each(b'T', to, |_, team: Team| Ok(Archived::Team(team)))?;
     then.each(b'm', to, |_, Place { user, membership }| Ok(Archived::Member { user, membership }))?;
@@ -140,21 +146,21 @@ pub(super) fn export(gate: &Gate, to: &mut Sink<'_>) -> Result<()> {
 impl SledStore {
     /// Takes in an archive, in steps: what was begun and not ended cannot be opened again.
     pub(super) async fn take_in(&self, from: &mut Source<'_>) -> Result<()> {
-        self.write(|tx| {
+        let key = self.write(|tx| {
             for kind in [b'U', b'O'] {
                 if tx.scan(&Key::from_bytes(&[kind]))?.next().transpose()?.is_some() {
                     return Err(not_empty());
                 }
             }
             tx.mark(IMPORTING, Some(b"1"));
-            Ok(())
-        })
-        .await?;
+            accounts::code_key(tx)
+        });
+        let key = key.await?;
         let done = self.fill(from).await;
         match done {
             Ok(()) => self.ended().await,
             Err(error) => {
-                self.empty().await?;
+                self.empty(key).await?;
                 Err(error)
             }
         }
@@ -185,8 +191,13 @@ impl SledStore {
         self.write(unmark).await
     }
 
-    /// Takes everything back that an import brought, so that the store is as empty as it was.
-    async fn empty(&self) -> Result<()> {
+    /// Takes everything back that an import brought, so that the store is as empty as it was, with the key that it had.
+    async fn empty(&self, key: Option<CodeKey>) -> Result<()> {
+        let restore = move |tx: &mut Tx<'_>| {
+            tx.mark(CODE_KEY, key.as_ref().map(|key| &key.expose()[..]));
+            Ok(())
+        };
+        self.write(restore).await?;
         loop {
             let more = self.write(|tx| {
                 let kept = keyspace::ABOUT.map(keyspace::about);
@@ -213,9 +224,14 @@ impl SledStore {
 
 fn insert(tx: &mut Tx<'_>, record: Archived) -> Result<()> {
     match record {
+        Archived::CodeKey(key) => {
+            tx.mark(CODE_KEY, Some(&key.expose()[..]));
+            Ok(())
+        }
         Archived::User(account) => tx.insert(&account),
+        Archived::KnownAddress(known) => tx.insert(&known),
         Archived::Session(session) => tx.insert(&session),
-        Archived::Reset { user, code } => tx.insert(&Reset { user, code }),
+        Archived::Reset { user, codes } => tx.insert(&Reset { user, codes }),
         Archived::Org(org) => tx.insert(&org),
         Archived::Team(team) => tx.insert(&team),
         Archived::Member { user, membership } => tx.insert(&Place { user, membership }),

@@ -10,7 +10,7 @@ use px0_core::{
     secret::TokenHash,
     store::{Change, Result},
     tenancy::{JoinRequest, Org, Team},
-    user::{Account, Session},
+    user::{Account, KnownAddress, Session},
 };
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ impl Tx<'_> {
         pairs.map(|pair| record::id(&pair?.1)).collect()
     }
 
-    fn remove_all<R: Record>(&mut self, records: &[R]) -> Result<()> {
+    pub(super) fn remove_all<R: Record>(&mut self, records: &[R]) -> Result<()> {
         records.iter().try_for_each(|record| self.remove(record))
     }
 
@@ -100,9 +100,11 @@ impl Tx<'_> {
         self.remove(head)
     }
 
-    /// Removes somebody with their sessions, codes, join requests and places.
+    /// Removes somebody with their sessions, known addresses, codes, join requests and places.
     pub(super) fn drop_account(&mut self, user: UserId) -> Result<()> {
         self.end_sessions(user, |_| false)?;
+        let addresses: Vec<KnownAddress> = self.records(&keyspace::addresses_of(user))?;
+        self.remove_all(&addresses)?;
         self.remove_at::<Verification>(&keyspace::verification(user))?;
         self.remove_at::<Reset>(&keyspace::reset(user))?;
         for id in self.ids(&keyspace::requests_of(user))? {

@@ -10,7 +10,7 @@ use px0_core::{
     prompt::Payload,
     store::{Result, StoreError},
     tenancy::{JoinRequest, Org, RequestStatus, Role, Team},
-    user::{Account, Session},
+    user::{Account, KnownAddress, Session},
 };
 
 use super::{
@@ -26,6 +26,9 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
     let mut check = Check::default();
     check.records::<Account>(view, b'U', |_, _| {})?;
     check.records::<Session>(view, b'S', |_, _| {})?;
+    check.records::<KnownAddress>(view, b'A', |rules, known| {
+        *rules.known.entry(known.user).or_default() += 1;
+    })?;
     check.records::<Verification>(view, b'V', |_, _| {})?;
     check.records::<Reset>(view, b'R', |_, _| {})?;
     check.records::<Org>(view, b'O', |rules, org| {
@@ -95,6 +98,8 @@ struct Rules {
     asking: Vec<(JoinRequestId, TeamId, UserId)>,
     counted: BTreeMap<PromptId, u32>,
     given: BTreeMap<PromptId, u32>,
+    /// How many addresses of a user are known.
+    known: BTreeMap<UserId, usize>,
     /// How many values a plugin keeps for an organization.
     kept: BTreeMap<(OrgId, PluginId), usize>,
 }
@@ -148,8 +153,19 @@ impl Check {
     }
 
     fn rules(&mut self) {
-        let Rules { orgs, defaults, run, places, limited, homes, asking, counted, given, kept } =
-            std::mem::take(&mut self.rules);
+        let Rules {
+            orgs,
+            defaults,
+            run,
+            places,
+            limited,
+            homes,
+            asking,
+            counted,
+            given,
+            known,
+            kept,
+        } = std::mem::take(&mut self.rules);
         let people: BTreeSet<_> = places.iter().map(|(_, org, user)| (*org, *user)).collect();
         for (team, org, user) in places {
             if homes.get(&team) != Some(&org) {
@@ -187,6 +203,10 @@ impl Check {
             if counted.get(&prompt).is_none_or(|last| *last < highest) {
                 self.problem(&keyspace::prompt(prompt), "would give a number again");
             }
+        }
+        for (user, count) in known.into_iter().filter(|(_, count)| *count > KnownAddress::MOST) {
+            let what = format!("begins {count} addresses, and no more than 16 are kept");
+            self.problem(&keyspace::addresses_of(user), &what);
         }
         for ((org, plugin), count) in kept.into_iter().filter(|(_, count)| *count > MAX_VALUES) {
             let what = format!("begins {count} values, and no more than {MAX_VALUES} may be there");

@@ -5,8 +5,9 @@
 //! records                                    indexes
 //! U user                                     E email                        → user
 //! S session hash                             s user, hash                   → hash
-//! V user (verification code)
-//! R user (reset code)                        r hash                         → user
+//! A user, sealed address (known)
+//! V user (verification codes)
+//! R user (reset codes)                       r hash                         → user
 //! O org
 //! T team                                     N org, name                    → team
 //! m user, team (membership)                  M team, user                   → role
@@ -88,7 +89,7 @@ impl From<Key> for Vec<u8> {
 
 /// The schema version of the store.
 pub(super) const SCHEMA: &str = "schema";
-/// The key that seals verification codes.
+/// The key that seals verification codes and addresses.
 pub(super) const CODE_KEY: &str = "code key";
 /// What says that an import was begun and not ended.
 pub(super) const IMPORTING: &str = "importing";
@@ -113,6 +114,8 @@ keys! {
     session = b'S' (hash: &TokenHash => bytes(hash.as_bytes()));
     sessions_of = b's' (user: UserId => id(user.uuid()));
     session_of = b's' (user: UserId => id(user.uuid()), hash: &TokenHash => bytes(hash.as_bytes()));
+    addresses_of = b'A' (user: UserId => id(user.uuid()));
+    address = b'A' (user: UserId => id(user.uuid()), address: &TokenHash => bytes(address.as_bytes()));
     verification = b'V' (user: UserId => id(user.uuid()));
     reset = b'R' (user: UserId => id(user.uuid()));
     by_reset = b'r' (hash: &TokenHash => bytes(hash.as_bytes()));

@@ -5,11 +5,12 @@ use px0_core::{
     hex,
     ids::{OrgId, UserId},
     key::{ApiKey, KeyScope},
+    mailed::{MailedCode, MailedCodes},
     page::Recent,
     plugin::{OrgPlugin, PluginId, ValueKey},
     store::{Change, Result},
     tenancy::{JoinRequest, Membership, Org, RequestStatus, Team},
-    user::{Account, MailedCode, Session},
+    user::{Account, KnownAddress, Session},
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,11 +46,22 @@ impl Record for Session {
     }
 }
 
-/// The code that was mailed to verify somebody's address.
-#[derive(Serialize, Deserialize)]
+impl Record for KnownAddress {
+    fn key(&self) -> Key {
+        keyspace::address(self.user, &self.address)
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![keyspace::account(self.user)]
+    }
+}
+
+/// The codes that were mailed to verify somebody's address. A record from before there could be several has just `code`.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Verification {
     pub(super) user: UserId,
-    pub(super) code: MailedCode,
+    #[serde(flatten)]
+    pub(super) codes: MailedCodes,
 }
 
 impl Record for Verification {
@@ -62,11 +74,12 @@ impl Record for Verification {
     }
 }
 
-/// The code that was mailed to reset somebody's password.
-#[derive(Serialize, Deserialize)]
+/// The codes that were mailed to reset somebody's password.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Reset {
     pub(super) user: UserId,
-    pub(super) code: MailedCode,
+    #[serde(flatten)]
+    pub(super) codes: MailedCodes,
 }
 
 impl Record for Reset {
@@ -75,7 +88,8 @@ impl Record for Reset {
     }
 
     fn indexes(&self) -> Vec<Entry> {
-        vec![lead(keyspace::by_reset(&self.code.hash), self.user.uuid())]
+        let lead_here = |code: &MailedCode| lead(keyspace::by_reset(&code.hash), self.user.uuid());
+        self.codes.iter().map(lead_here).collect()
     }
 
     fn needs(&self) -> Vec<Key> {
@@ -219,5 +233,25 @@ impl Record for PluginValue {
 
     fn needs(&self) -> Vec<Key> {
         vec![keyspace::org(self.org)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::record, *};
+
+    #[test]
+    fn a_code_that_a_former_px0_kept_is_read() {
+        let user = UserId::new();
+        let hash = px0_core::secret::TokenHash::of("code");
+        let code = json!({ "hash": hash, "expires_at": "2026-01-02T03:04:05Z", "tries_left": 4 });
+        let mut bytes = vec![record::JSON];
+        bytes.extend(json!({ "user": user, "code": code }).to_string().into_bytes());
+        let verification: Verification = record::decode(&bytes).expect("a verification");
+        assert_eq!((verification.user, verification.codes.code.tries_left), (user, 4));
+        let reset: Reset = record::decode(&bytes).expect("a reset");
+        assert_eq!(reset.indexes(), [lead(keyspace::by_reset(&hash), user.uuid())]);
     }
 }

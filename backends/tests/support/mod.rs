@@ -45,7 +45,7 @@ pub(crate) fn account(email: &str) -> Account {
         is_admin: true,
         created_at: stamp().at,
     };
-    Account { user, password_hash: "$argon2id$".to_owned() }
+    Account { user, password_hash: "$argon2id$".to_owned(), was_proved: false }
 }
 
 pub(crate) async fn found(store: &SledStore, email: &str) -> World {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::{MemoryStore, rule};
@@ -5,10 +7,11 @@ use crate::{
     clock::Timestamp,
     email::Email,
     ids::{TeamId, UserId},
+    mailed::{MailedCode, MailedCodes, Tried},
     secret::{CodeKey, TokenHash},
     store::{Accounts, Refusal, Result, Stamp, Thing},
     tenancy::{Membership, Org, Role, Team},
-    user::{Account, MailedCode, Session, User},
+    user::{Account, KnownAddress, Session, User},
 };
 
 #[async_trait]
@@ -58,13 +61,21 @@ impl Accounts for MemoryStore {
         Ok(self.0.lock().by_email(email).cloned())
     }
 
-    async fn open_session(&self, session: Session) -> Result<()> {
+    async fn open_session(&self, session: Session, from: TokenHash) -> Result<()> {
         let mut state = self.0.lock();
         state.account(session.user)?;
         let (user, now) = (session.user, session.created_at);
+        state.addresses.insert((user, from), now);
+        for surplus in KnownAddress::surplus(state.addresses_of(user).collect()) {
+            state.addresses.remove(&(user, surplus.address));
+        }
         state.sessions.retain(|_, old| old.user != user || old.expires_at > now);
         state.sessions.insert(session.hash, session);
         Ok(())
+    }
+
+    async fn last_login(&self, user: UserId, from: &TokenHash) -> Result<Option<Timestamp>> {
+        Ok(self.0.lock().addresses.get(&(user, *from)).copied())
     }
 
     async fn session(
@@ -87,33 +98,42 @@ impl Accounts for MemoryStore {
         Ok(())
     }
 
-    async fn put_verification(&self, user: UserId, code: MailedCode) -> Result<()> {
+    async fn put_verification(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        code: MailedCode,
+    ) -> Result<bool> {
         let mut state = self.0.lock();
         state.account(user)?;
-        state.verifications.insert(user, code);
-        Ok(())
+        Ok(put(&mut state.verifications, now, user, code))
     }
 
-    async fn verify_email(&self, stamp: Stamp, email: &Email, hash: &TokenHash) -> Result<()> {
+    async fn verify_email(
+        &self,
+        stamp: Stamp,
+        email: &Email,
+        hash: &TokenHash,
+        from: &TokenHash,
+    ) -> Result<()> {
         let mut state = self.0.lock();
         let user =
             state.by_email(email).map(|account| account.user.id).ok_or(Refusal::WrongCode)?;
-        let code = state.verifications.get_mut(&user).ok_or(Refusal::WrongCode)?;
-        rule(code.tries_left > 0 && code.expires_at > stamp.at, Refusal::WrongCode)?;
-        if code.hash != *hash {
-            code.tries_left -= 1;
-            return Err(Refusal::WrongCode.into());
-        }
+        let codes = state.verifications.get_mut(&user).ok_or(Refusal::WrongCode)?;
+        rule(codes.try_code(hash, *from, stamp.at) == Tried::Right, Refusal::WrongCode)?;
         state.verifications.remove(&user);
-        state.account_mut(user)?.user.is_verified = true;
+        state.account_mut(user)?.prove();
         Ok(())
     }
 
-    async fn put_reset(&self, user: UserId, code: MailedCode) -> Result<()> {
+    async fn put_reset(&self, now: Timestamp, user: UserId, code: MailedCode) -> Result<bool> {
         let mut state = self.0.lock();
         state.account(user)?;
-        state.resets.insert(user, code);
-        Ok(())
+        Ok(put(&mut state.resets, now, user, code))
+    }
+
+    async fn has_reset(&self, hash: &TokenHash, now: Timestamp) -> Result<bool> {
+        Ok(self.0.lock().resets.values().any(|codes| codes.has(hash, now)))
     }
 
     async fn reset_password(
@@ -123,15 +143,13 @@ impl Accounts for MemoryStore {
         password_hash: String,
     ) -> Result<User> {
         let mut state = self.0.lock();
-        let code =
-            state.resets.iter().find(|(_, code)| code.hash == *hash && code.expires_at > stamp.at);
-        let user = code.map(|(user, _)| *user).ok_or(Refusal::WrongResetCode)?;
+        let codes = state.resets.iter().find(|(_, codes)| codes.has(hash, stamp.at));
+        let user = codes.map(|(user, _)| *user).ok_or(Refusal::WrongResetCode)?;
         state.resets.remove(&user);
         state.verifications.remove(&user);
         state.sessions.retain(|_, session| session.user != user);
         let account = state.account_mut(user)?;
-        account.password_hash = password_hash;
-        account.user.is_verified = true;
+        account.reset(password_hash);
         Ok(account.user.clone())
     }
 
@@ -191,9 +209,21 @@ impl Accounts for MemoryStore {
         state.members.retain(|(_, who), _| *who != user);
         state.requests.retain(|_, request| request.user_id != user);
         state.sessions.retain(|_, session| session.user != user);
+        state.addresses.retain(|(of, _), _| *of != user);
         state.verifications.remove(&user);
         state.resets.remove(&user);
         state.accounts.remove(&user);
         Ok(())
     }
+}
+
+/// Keeps a code, unless somebody has too many.
+fn put(
+    kept: &mut BTreeMap<UserId, MailedCodes>,
+    now: Timestamp,
+    user: UserId,
+    code: MailedCode,
+) -> bool {
+    let codes = MailedCodes::with(kept.get(&user).cloned(), code, now);
+    codes.map(|codes| kept.insert(user, codes)).is_some()
 }

@@ -38,7 +38,7 @@ impl Administration for MemoryStore {
         state.sessions.retain(|_, session| session.user != user);
         let account = state.account_mut(user)?;
         account.password_hash = password_hash;
-        account.user.is_verified = true;
+        account.prove();
         Ok(account.user.clone())
     }
 }

@@ -7,16 +7,21 @@ use crate::{
         archive::{Record, Source, consistent, not_empty},
     },
     tenancy::Membership,
+    user::KnownAddress,
 };
 
 impl State {
     /// Every record, in the order of archives.
     pub(super) fn records(&self) -> Vec<Record> {
-        let mut records: Vec<_> = self.accounts.values().cloned().map(Record::User).collect();
+        let mut records: Vec<_> = self.code_key.into_iter().map(Record::CodeKey).collect();
+        records.extend(self.accounts.values().cloned().map(Record::User));
+        let users = self.accounts.keys();
+        records.extend(users.flat_map(|user| self.addresses_of(*user)).map(Record::KnownAddress));
         records.extend(self.sessions.values().cloned().map(Record::Session));
         let resets = self.resets.iter();
-        records
-            .extend(resets.map(|(user, code)| Record::Reset { user: *user, code: code.clone() }));
+        records.extend(
+            resets.map(|(user, codes)| Record::Reset { user: *user, codes: codes.clone() }),
+        );
         records.extend(self.orgs.values().cloned().map(Record::Org));
         records.extend(self.teams.values().cloned().map(Record::Team));
         for user in self.accounts.keys().copied() {
@@ -65,9 +70,13 @@ impl State {
 
     fn take(&mut self, record: Record) -> Result<()> {
         match record {
+            Record::CodeKey(key) => self.code_key = Some(key),
+            Record::KnownAddress(KnownAddress { user, address, last_login }) => {
+                self.addresses.insert((user, address), last_login);
+            }
             Record::User(account) => drop(self.accounts.insert(account.user.id, account)),
             Record::Session(session) => drop(self.sessions.insert(session.hash, session)),
-            Record::Reset { user, code } => drop(self.resets.insert(user, code)),
+            Record::Reset { user, codes } => drop(self.resets.insert(user, codes)),
             Record::Org(org) => drop(self.orgs.insert(org.id, org)),
             Record::Team(team) => drop(self.teams.insert(team.id, team)),
             Record::Member { user, membership } => {

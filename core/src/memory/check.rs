@@ -6,6 +6,7 @@ use crate::{
     lifecycle::Status,
     plugin::MAX_VALUES,
     tenancy::{RequestStatus, Role},
+    user::KnownAddress,
 };
 
 impl State {
@@ -31,9 +32,16 @@ impl State {
             }
         }
         let owners = self.sessions.values().map(|session| session.user);
+        let owners = owners.chain(self.addresses.keys().map(|(user, _)| *user));
         for user in owners.chain(self.verifications.keys().chain(self.resets.keys()).copied()) {
             if !self.accounts.contains_key(&user) {
-                problems.push(format!("a session or code of user {user}, who is gone"));
+                problems.push(format!("a session, address or code of user {user}, who is gone"));
+            }
+        }
+        for user in self.accounts.keys() {
+            let count = self.addresses_of(*user).count();
+            if count > KnownAddress::MOST {
+                problems.push(format!("user {user} has {count} known addresses"));
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     email::Email,
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId, VersionId},
     key::{ApiKey, KeyScope},
+    mailed::MailedCodes,
     plugin::{OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, Prompt},
     secret::{CodeKey, TokenHash},
@@ -28,7 +29,7 @@ use crate::{
         JoinRequest, Membership, Org, Others, RequestStatus, Role, Team, admin_may_leave,
         role_on_joining,
     },
-    user::{Account, MailedCode, Session},
+    user::{Account, KnownAddress, Session},
     version::Version,
 };
 
@@ -92,8 +93,10 @@ struct State {
     code_key: Option<CodeKey>,
     accounts: BTreeMap<UserId, Account>,
     sessions: BTreeMap<TokenHash, Session>,
-    verifications: BTreeMap<UserId, MailedCode>,
-    resets: BTreeMap<UserId, MailedCode>,
+    /// When users last logged in from where.
+    addresses: BTreeMap<(UserId, TokenHash), Timestamp>,
+    verifications: BTreeMap<UserId, MailedCodes>,
+    resets: BTreeMap<UserId, MailedCodes>,
     orgs: BTreeMap<OrgId, Org>,
     teams: BTreeMap<TeamId, Team>,
     members: BTreeMap<(TeamId, UserId), Seat>,
@@ -139,6 +142,16 @@ impl State {
 
     fn account_mut(&mut self, user: UserId) -> Result<&mut Account> {
         self.accounts.get_mut(&user).ok_or_else(|| Thing::User.into())
+    }
+
+    /// The addresses that somebody logged in from, in the order of their hashes.
+    fn addresses_of(&self, user: UserId) -> impl Iterator<Item = KnownAddress> {
+        let all = (user, TokenHash::from_bytes([0; 32]))..=(user, TokenHash::from_bytes([255; 32]));
+        self.addresses.range(all).map(|((user, address), last_login)| KnownAddress {
+            user: *user,
+            address: *address,
+            last_login: *last_login,
+        })
     }
 
     fn org(&self, org: OrgId) -> Result<&Org> {

@@ -22,7 +22,7 @@ pub trait Administration: Send + Sync + 'static {
     ///
     /// # Behavior
     /// - Nobody of that address is `Missing(User)`.
-    /// - The user is verified, all their sessions end, and the codes that were mailed to them are void. The answer is the user.
+    /// - The operator vouches for the address: the user is verified, and counts as proved. All their sessions end, and the codes that were mailed to them are void. The answer is the user.
     async fn set_password(
         &self,
         stamp: Stamp,

@@ -2,7 +2,8 @@
 //!
 //! A record is what a thing is, not how a backend keeps it: the same things give the same records on every backend, in the
 //! same order, so two stores that keep the same have archives of the same checksum. Secrets are in it only as hashes.
-//! Verification codes are left out: they are sealed with a key that does not leave the store, and last minutes.
+//! Verification codes are left out: they last minutes. The key that they were sealed with is in an archive, because without it
+//! the known addresses would be nobody's.
 
 use std::io::{self, BufRead, Write};
 
@@ -14,12 +15,14 @@ use crate::{
     clock::Timestamp,
     ids::{OrgId, PromptId, UserId},
     key::ApiKey,
+    mailed::MailedCodes,
     page::Weigh,
     plugin::{OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, Prompt},
+    secret::CodeKey,
     tag::TagName,
     tenancy::{JoinRequest, Membership, Org, Team},
-    user::{Account, MailedCode, Session},
+    user::{Account, KnownAddress, Session},
     version::Version,
 };
 
@@ -29,16 +32,21 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
+    /// The key under which known addresses are sealed.
+    CodeKey(CodeKey),
     /// Somebody.
     User(Account),
+    /// An address that somebody logged in from.
+    KnownAddress(KnownAddress),
     /// An open session.
     Session(Session),
-    /// A reset code that was mailed.
+    /// The reset codes that were mailed to somebody.
     Reset {
         /// To whom.
         user: UserId,
-        /// What is kept of it.
-        code: MailedCode,
+        /// What is kept of them.
+        #[serde(flatten)]
+        codes: MailedCodes,
     },
     /// An organization.
     Org(Org),
@@ -361,6 +369,29 @@ mod tests {
             [Record::Payload(read)] => {
                 assert_eq!(read.variables.as_str(), "{    \"a\": \"b\\n\" }")
             }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn records_of_a_former_px0_are_read() {
+        let user = UserId::new();
+        let hash = crate::secret::TokenHash::of("code");
+        let reset = serde_json::json!({ "reset": { "user": user, "code": {
+            "hash": hash, "expires_at": "2026-01-02T03:04:05Z", "tries_left": 5,
+        } } });
+        match serde_json::from_value(reset).expect("a record") {
+            Record::Reset { user: whose, codes } => {
+                assert_eq!((whose, codes.code.hash, codes.former.len()), (user, hash, 0));
+            }
+            other => panic!("{other:?}"),
+        }
+        let account = serde_json::json!({ "user": {
+            "id": user, "email": "bob@example.com", "is_verified": true, "is_admin": false,
+            "created_at": "2026-01-02T03:04:05Z", "password_hash": "$argon2id$",
+        } });
+        match serde_json::from_value(account).expect("a record") {
+            Record::User(account) => assert!(account.user.is_verified && !account.was_proved),
             other => panic!("{other:?}"),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, Result},
     ids::KeyId,
-    password::Hasher,
+    password::{HashLimits, Hasher},
     plugin::Host,
     render::{EngineName, Renderer},
     secret::CodeKey,
@@ -35,7 +35,7 @@ mod renders;
 mod teams;
 mod versions;
 
-pub use accounts::{Login, Registration};
+pub use accounts::{Login, Registration, Visitor};
 pub use grants::{Grant, OnPayload, OnVersion};
 pub use keys::NewKey;
 pub use plugins::{Decided, Decision};
@@ -52,6 +52,8 @@ pub struct Policy {
     pub session_ttl: Duration,
     /// How long a code that was mailed can be used.
     pub code_ttl: Duration,
+    /// How many passwords may wait to be hashed or verified.
+    pub hashing: HashLimits,
     /// Whether addresses need no proof: people can log in right after registering.
     pub auto_verify: bool,
     /// Largest template, in bytes: also of a version's parameters and of its schema.
@@ -111,6 +113,7 @@ impl Default for Policy {
         Self {
             session_ttl: Duration::from_secs(24 * 60 * 60),
             code_ttl: Duration::from_secs(15 * 60),
+            hashing: HashLimits { from_one: 32, in_all: 512 },
             auto_verify: false,
             max_template: 64 * 1024,
             max_variables: 1024 * 1024,
@@ -157,12 +160,17 @@ impl Px0 {
             is_watched,
             renderer,
             plugins,
-            hasher: Hasher::new()?,
+            hasher: Hasher::new(policy.hashing)?,
             code_key,
             post,
             policy,
             touched: Mutex::default(),
         })
+    }
+
+    /// Whether addresses are to be proved by a code that is mailed there.
+    pub fn wants_proof(&self) -> bool {
+        !self.policy.auto_verify
     }
 
     /// The store, for health checks and for closing it.

@@ -1,24 +1,31 @@
 //! Mail, off the request path.
 //!
 //! Whether an address is known decides nothing that a caller could see or time: a request only drops a
-//! letter here, and a task of its own looks the address up, makes the code and sends it.
+//! letter here, and a task of its own looks the address up, makes the code and sends it. What waits and what is under way is
+//! bounded: while the mail server is slow, letters wait here, without codes that would grow old.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     clock::Timestamp,
     email::Email,
-    error::{Code, Error, Result},
+    error::{Error, Result},
+    mailed::MailedCode,
     secret::{CodeKey, Token, TokenKind, six_digits},
     store::SharedStore,
-    user::MailedCode,
 };
 
-/// Letters that may wait; beyond that, callers are told to come back.
+/// Letters that may wait; beyond that, who asks for a code is told to come back.
 const WAITING: usize = 4096;
+
+/// Seconds after which to come back.
+const RETRY_AFTER: u64 = 30;
+
+/// Mails that may be under way to the mail server at the same time, pauses between tries included.
+const UNDER_WAY: usize = 64;
 
 /// Tries to deliver one mail, with a pause that doubles from a second.
 const TRIES: u32 = 4;
@@ -106,8 +113,20 @@ enum Letter {
     PasswordReset(Email),
 }
 
+impl Letter {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Verification(_) => "verification",
+            Self::PasswordReset(_) => "password_reset",
+        }
+    }
+}
+
 /// The letter box.
-pub(crate) struct Post(mpsc::Sender<Letter>);
+pub(crate) struct Post {
+    letters: mpsc::Sender<Letter>,
+    mailer: Arc<dyn Mailer>,
+}
 
 impl Post {
     /// Starts the task that sends; it ends when the box is dropped and empty.
@@ -118,30 +137,49 @@ impl Post {
         ttl: Duration,
     ) -> Self {
         let (sender, mut letters) = mpsc::channel(WAITING);
-        let clerk = Clerk { store, mailer, key, ttl };
+        let under_way = Arc::new(Semaphore::new(UNDER_WAY));
+        let clerk = Clerk { store, mailer: mailer.clone(), key, ttl };
         tokio::spawn(async move {
             while let Some(letter) = letters.recv().await {
-                clerk.handle(letter).await;
+                // Before the code is made: its time begins when it can be sent.
+                let Ok(place) = under_way.clone().acquire_owned().await else { return };
+                if let Some(mail) = clerk.write(letter).await {
+                    let mailer = clerk.mailer.clone();
+                    tokio::spawn(async move {
+                        send(&*mailer, mail).await;
+                        drop(place);
+                    });
+                }
             }
         });
-        Self(sender)
+        Self { letters: sender, mailer }
     }
 
     /// Asks for a verification code.
     pub(crate) fn verification(&self, to: Email) -> Result<()> {
-        self.drop_in(Letter::Verification(to))
+        self.drop_in(Letter::Verification(to)).map_err(|_| too_much())
+    }
+
+    /// Asks for a verification code for somebody whose account was just made or changed. If too much mail waits, none is sent
+    /// and the log says so; they can ask for one.
+    pub(crate) fn try_verification(&self, to: Email) {
+        if let Err(letter) = self.drop_in(Letter::Verification(to)) {
+            self.mailer.gave_up(letter.kind(), "too much mail is waiting");
+        }
     }
 
     /// Asks for a password reset.
     pub(crate) fn password_reset(&self, to: Email) -> Result<()> {
-        self.drop_in(Letter::PasswordReset(to))
+        self.drop_in(Letter::PasswordReset(to)).map_err(|_| too_much())
     }
 
-    fn drop_in(&self, letter: Letter) -> Result<()> {
-        self.0.try_send(letter).map_err(|_| {
-            Error::new(Code::Unavailable, "too much mail is waiting; please try again")
-        })
+    fn drop_in(&self, letter: Letter) -> Result<(), Letter> {
+        self.letters.try_send(letter).map_err(mpsc::error::TrySendError::into_inner)
     }
+}
+
+fn too_much() -> Error {
+    Error::busy("too much mail is waiting", RETRY_AFTER)
 }
 
 struct Clerk {
@@ -152,59 +190,133 @@ struct Clerk {
 }
 
 impl Clerk {
-    async fn handle(&self, letter: Letter) {
-        let kind = match letter {
-            Letter::Verification(_) => "verification",
-            Letter::PasswordReset(_) => "password_reset",
+    /// Makes and keeps the code. There is no mail when there is nobody to write to, or when they have enough codes.
+    async fn write(&self, letter: Letter) -> Option<Mail> {
+        let kind = letter.kind();
+        let written = match letter {
+            Letter::Verification(to) => self.verification(to).await,
+            Letter::PasswordReset(to) => self.password_reset(to).await,
         };
-        match self.write(letter).await {
-            Ok(Some(mail)) => self.send(mail),
-            Ok(None) => {}
-            Err(error) => self.mailer.gave_up(kind, &error.to_string()),
+        written.unwrap_or_else(|error| {
+            self.mailer.gave_up(kind, &error.to_string());
+            None
+        })
+    }
+
+    async fn verification(&self, to: Email) -> Result<Option<Mail>> {
+        let account = self.store.account_by_email(&to).await?;
+        let Some(account) = account.filter(|account| !account.user.is_verified) else {
+            return Ok(None);
+        };
+        let code = six_digits()?;
+        let now = Timestamp::now();
+        let sealed = MailedCode::new(self.key.seal(to.as_str(), &code), now.plus(self.ttl));
+        let kept = self.store.put_verification(now, account.user.id, sealed).await?;
+        Ok(kept.then_some(Mail::Verification { to, code }))
+    }
+
+    async fn password_reset(&self, to: Email) -> Result<Option<Mail>> {
+        let Some(account) = self.store.account_by_email(&to).await? else {
+            return Ok(None);
+        };
+        let code = Token::new(TokenKind::Reset)?;
+        let now = Timestamp::now();
+        let sealed = MailedCode::new(code.hash(), now.plus(self.ttl));
+        let kept = self.store.put_reset(now, account.user.id, sealed).await?;
+        let code = code.expose().to_owned();
+        Ok(kept.then_some(Mail::PasswordReset { to, code }))
+    }
+}
+
+/// Sends a mail, in several tries.
+async fn send(mailer: &dyn Mailer, mail: Mail) {
+    let mut pause = Duration::from_secs(1);
+    for tried in 1..=TRIES {
+        match mailer.deliver(&mail).await {
+            Ok(()) => return,
+            Err(why) if tried == TRIES => mailer.gave_up(mail.kind(), &why),
+            Err(_) => tokio::time::sleep(pause).await,
+        }
+        pause *= 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{
+        ids::UserId,
+        memory::MemoryStore,
+        store::{Store as _, archive::Record},
+        user::{Account, User},
+    };
+
+    /// A mail server that never answers.
+    #[derive(Default)]
+    struct Stuck {
+        begun: AtomicUsize,
+        given_up: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Mailer for Stuck {
+        async fn deliver(&self, _: &Mail) -> std::result::Result<(), String> {
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        }
+
+        fn gave_up(&self, _: &'static str, _: &str) {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Makes and keeps the code; nobody to write to is no error.
-    async fn write(&self, letter: Letter) -> Result<Option<Mail>> {
-        let keep = |hash| MailedCode {
-            hash,
-            expires_at: Timestamp::now().plus(self.ttl),
-            tries_left: MailedCode::TRIES,
-        };
-        match letter {
-            Letter::Verification(to) => match self.store.account_by_email(&to).await? {
-                Some(account) if !account.user.is_verified => {
-                    let code = six_digits()?;
-                    let sealed = self.key.seal(to.as_str(), &code);
-                    self.store.put_verification(account.user.id, keep(sealed)).await?;
-                    Ok(Some(Mail::Verification { to, code }))
-                }
-                _ => Ok(None),
-            },
-            Letter::PasswordReset(to) => match self.store.account_by_email(&to).await? {
-                Some(account) => {
-                    let code = Token::new(TokenKind::Reset)?;
-                    self.store.put_reset(account.user.id, keep(code.hash())).await?;
-                    Ok(Some(Mail::PasswordReset { to, code: code.expose().to_owned() }))
-                }
-                None => Ok(None),
-            },
-        }
+    fn address(at: usize) -> Email {
+        Email::parse(&format!("a{at}@example.com")).expect("an address")
     }
 
-    /// Sends from a task of its own: one slow mail server must not hold up the others' codes.
-    fn send(&self, mail: Mail) {
-        let mailer = self.mailer.clone();
-        tokio::spawn(async move {
-            let mut pause = Duration::from_secs(1);
-            for tried in 1..=TRIES {
-                match mailer.deliver(&mail).await {
-                    Ok(()) => return,
-                    Err(why) if tried == TRIES => mailer.gave_up(mail.kind(), &why),
-                    Err(_) => tokio::time::sleep(pause).await,
-                }
-                pause *= 2;
-            }
-        });
+    /// A store with so many people in it.
+    async fn store(people: usize) -> SharedStore {
+        let created_at = Timestamp::now();
+        let user = |at| User {
+            id: UserId::new(),
+            email: address(at),
+            is_verified: false,
+            is_admin: true,
+            created_at,
+        };
+        let account =
+            |at| Account { user: user(at), password_hash: String::new(), was_proved: false };
+        let store = MemoryStore::new();
+        let mut records = (0..people).map(|at| Ok(Record::User(account(at))));
+        store.import(&mut records).await.expect("an archive");
+        Arc::new(store)
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_and_what_waits_is_bounded() {
+        let people = UNDER_WAY + 10;
+        let mailer = Arc::new(Stuck::default());
+        let key = CodeKey::from_bytes([1; 32]);
+        let post = Post::start(store(people).await, mailer.clone(), key, Duration::from_secs(60));
+        for at in 0..people {
+            post.verification(address(at)).expect("room");
+        }
+        while mailer.begun.load(Ordering::Relaxed) < UNDER_WAY {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(mailer.begun.load(Ordering::Relaxed), UNDER_WAY);
+
+        while post.password_reset(address(0)).is_ok() {}
+        let told = post.verification(address(0)).expect_err("full");
+        assert_eq!(told.code, crate::error::Code::Unavailable);
+        assert!(told.details.is_some_and(|details| details["retry_after"] == RETRY_AFTER));
+        // Whoever was just registered is not told: it is the operator's matter.
+        post.try_verification(address(0));
+        assert_eq!(mailer.given_up.load(Ordering::Relaxed), 1);
     }
 }

@@ -2,6 +2,7 @@ use crate::{
     email::Email,
     error::{Code, Error, Result},
     ids::TeamId,
+    network::Network,
     password::Password,
     store::{StoreError, Thing},
     tenancy::{Org, Role, Team},
@@ -28,8 +29,8 @@ impl Px0 {
         let before = &who.caller().person()?.user;
         let is_verified = self.policy.auto_verify;
         let user = self.store.change_email(who.stamp(), before.id, email, is_verified).await?;
-        if before.email != user.email && !is_verified {
-            self.post.verification(user.email.clone())?;
+        if before.email != user.email {
+            self.ask_for_proof(&user);
         }
         Ok(user)
     }
@@ -37,20 +38,22 @@ impl Px0 {
     /// Changes the caller's password; their other sessions end.
     ///
     /// # Errors
-    /// [`Code::InvalidCredentials`] when `current` is not their password.
+    /// [`Code::InvalidCredentials`] when `current` is not their password; [`Code::RateLimited`] and [`Code::Unavailable`] when
+    /// too many passwords are being checked.
     pub async fn change_password(
         &self,
         who: &Grant<()>,
         current: String,
         new: Password,
+        from: Network,
     ) -> Result<()> {
         let wrong = || Error::new(Code::InvalidCredentials, "current password is wrong");
         let person = who.caller().person()?;
         let account = self.store.account(person.user.id).await?.ok_or(Thing::User)?;
-        if !self.hasher.verify(current, Some(&account.password_hash)).await? {
+        if !self.hasher.verify(current, Some(&account.password_hash), from).await? {
             return Err(wrong());
         }
-        let hash = self.hasher.hash(new).await?;
+        let hash = self.hasher.hash(new, from).await?;
         let expected = account.password_hash;
         let changed = self.store.change_password(
             who.stamp(),

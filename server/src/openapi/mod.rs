@@ -187,9 +187,9 @@ fn answer(status: u16, schema: Option<Value>) -> Value {
         "schema": schemas::text(), "required": true,
         "description": "What finds the request in the server's log: the caller's own, if it sent one.",
     } });
-    if status == 429 {
+    if matches!(status, 429 | 503) {
         answer["headers"]["Retry-After"] = json!({
-            "schema": schemas::count(), "required": true, "description": "Seconds.",
+            "schema": schemas::count(), "required": status == 429, "description": "Seconds.",
         });
     }
     answer

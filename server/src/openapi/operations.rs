@@ -146,7 +146,8 @@ pub(super) fn of(operation: Op) -> Doc {
                 &[("email", email()), ("password", password())],
                 &[("team_id", or_null(id()))],
             ))
-            .note("With a token, needs an admin of an organization, who registers people into its teams.")
+            .note("With a token, needs an admin of an organization, who registers people into its teams. Whoever is registered proves \
+                   the address by the code that is mailed there, before the first login.")
             .fails(&[401, 403, 404, 409, 429]),
         Op::Login => doc(
             "Login",
@@ -160,13 +161,17 @@ pub(super) fn of(operation: Op) -> Doc {
             .needs_query("email", email())
             .fails(&[429]),
         Op::VerifyEmail => doc("Verify user email", 200, message())
-            .takes(object(&[("email", email()), ("code", text())])),
+            .takes(object(&[("email", email()), ("code", text())]))
+            .note("A code has five wrong tries from one address, and 50 from all together. A new code does not void former ones.")
+            .fails(&[429]),
         Op::TriggerPasswordReset => doc("Trigger password reset", 200, message())
             .takes(object(&[("email", email())]))
             .fails(&[429]),
         Op::ResetPassword => {
             doc("Reset password", 200, object(&[("message", text()), ("email", text())]))
                 .takes(object(&[("code", text()), ("new_password", password())]))
+                .note("Verifies the address too, and ends all sessions. An account that an admin had made and nobody had verified by a code \
+                       is then as if its owner had registered by themselves (`is_admin`).")
                 .fails(&[429])
         }
         Op::Me => doc("Me", 200, one("user", "User")),

@@ -8,6 +8,7 @@ use px0_core::{
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId, VersionId},
     key::ApiKey,
     lifecycle::Step,
+    mailed::MailedCode,
     page::{Counted, Numbered, Page, Paged, Recent},
     plugin::{OrgPlugin, OrgPlugins, PluginId, ValueKey},
     prompt::{Payload, PayloadChange, Prompt, PromptChange, PromptFilter, PromptRef, PromptStatus},
@@ -18,7 +19,7 @@ use px0_core::{
     },
     tag::Selector,
     tenancy::{InboxItem, JoinRequest, Member, Membership, Org, Role, Team},
-    user::{Account, MailedCode, Session, User},
+    user::{Account, Session, User},
     version::{Body, BodyChange, Version, VersionFilter},
 };
 use tracing::{Instrument, field::Empty};
@@ -91,12 +92,14 @@ observed! {
         fn add_account(stamp: Stamp, account: Account, team: TeamId, role: Role) -> ();
         fn account(user: UserId) -> Option<Account>;
         fn account_by_email(email: &Email) -> Option<Account>;
-        fn open_session(session: Session) -> ();
+        fn open_session(session: Session, from: TokenHash) -> ();
+        fn last_login(user: UserId, from: &TokenHash) -> Option<Timestamp>;
         fn session(hash: &TokenHash, now: Timestamp) -> Option<(User, Vec<Membership>)>;
         fn close_session(hash: &TokenHash) -> ();
-        fn put_verification(user: UserId, code: MailedCode) -> ();
-        fn verify_email(stamp: Stamp, email: &Email, hash: &TokenHash) -> ();
-        fn put_reset(user: UserId, code: MailedCode) -> ();
+        fn put_verification(now: Timestamp, user: UserId, code: MailedCode) -> bool;
+        fn verify_email(stamp: Stamp, email: &Email, hash: &TokenHash, from: &TokenHash) -> ();
+        fn put_reset(now: Timestamp, user: UserId, code: MailedCode) -> bool;
+        fn has_reset(hash: &TokenHash, now: Timestamp) -> bool;
         fn reset_password(stamp: Stamp, hash: &TokenHash, password_hash: String) -> User;
         fn change_email(stamp: Stamp, user: UserId, email: Email, is_verified: bool) -> User;
         fn change_password(stamp: Stamp, user: UserId, expected: &str, password_hash: String, keep: &TokenHash) -> ();

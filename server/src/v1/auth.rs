@@ -49,10 +49,13 @@ pub(crate) async fn register(
     Peer(peer): Peer,
     Body(new): Body<Registration>,
 ) -> ApiResult<Created<Named<User>>> {
-    if matches!(caller, Caller::Anonymous) {
-        app.limiter.registration(peer)?;
+    match &caller {
+        Caller::Anonymous => app.limiter.registration(peer)?,
+        // What is bounded here is the mail that somebody can have sent to the world.
+        _ if app.px0.wants_proof() => app.limiter.code(peer, &new.email)?,
+        _ => {}
     }
-    Ok(Created(Named("user", app.px0.register(&caller, new).await?)))
+    Ok(Created(Named("user", app.px0.register(&caller, new, peer).await?)))
 }
 
 pub(crate) struct Credentials {
@@ -78,10 +81,14 @@ pub(crate) struct LoggedIn {
 
 pub(crate) async fn login(
     State(app): State<App>,
+    Peer(peer): Peer,
     Body(given): Body<Credentials>,
 ) -> ApiResult<NoStore<Json<LoggedIn>>> {
-    app.limiter.login(&given.email)?;
-    let login = app.px0.login(&given.email, given.password).await?;
+    app.one_address.login(peer, &given.email);
+    app.limiter.login(peer, &given.email)?;
+    let visitor = app.px0.visitor(&given.email, peer).await?;
+    app.limiter.login_to(&given.email, visitor.is_known)?;
+    let login = app.px0.login(visitor, given.password).await?;
     let token = login.token.expose().to_owned();
     Ok(NoStore(Json(LoggedIn { token, expires_at: login.expires_at, user: login.user })))
 }
@@ -110,9 +117,10 @@ impl FromFields for Address {
 
 pub(crate) async fn trigger_verification(
     State(app): State<App>,
+    Peer(peer): Peer,
     Query(Address(email)): Query<Address>,
 ) -> ApiResult<Named<&'static str>> {
-    app.limiter.code(&email)?;
+    app.limiter.code(peer, &email)?;
     app.px0.send_verification(email)?;
     Ok(message("if this address waits for verification, a code is on its way"))
 }
@@ -133,17 +141,20 @@ impl FromFields for Proof {
 
 pub(crate) async fn verify_email(
     State(app): State<App>,
+    Peer(peer): Peer,
     Body(proof): Body<Proof>,
 ) -> ApiResult<Named<&'static str>> {
-    app.px0.verify_email(&proof.email, proof.code.trim()).await?;
+    app.limiter.guess(peer)?;
+    app.px0.verify_email(&proof.email, proof.code.trim(), peer).await?;
     Ok(message("email verified"))
 }
 
 pub(crate) async fn trigger_reset(
     State(app): State<App>,
+    Peer(peer): Peer,
     Body(Address(email)): Body<Address>,
 ) -> ApiResult<Named<&'static str>> {
-    app.limiter.code(&email)?;
+    app.limiter.code(peer, &email)?;
     app.px0.send_password_reset(email)?;
     Ok(message("if there is an account with this address, a password reset code is on its way"))
 }
@@ -175,6 +186,6 @@ pub(crate) async fn reset_password(
     Body(reset): Body<Reset>,
 ) -> ApiResult<Json<WasReset>> {
     app.limiter.guess(peer)?;
-    let user = app.px0.reset_password(reset.code.trim(), reset.password).await?;
+    let user = app.px0.reset_password(reset.code.trim(), reset.password, peer).await?;
     Ok(Json(WasReset { message: "password reset; please log in", email: user.email }))
 }

@@ -15,7 +15,7 @@ use super::shapes::{NO_CONTENT, Named, message};
 use crate::{
     App,
     error::ApiResult,
-    extract::{Body, Fields, FromFields, Granted, OneId},
+    extract::{Body, Fields, FromFields, Granted, OneId, Peer},
 };
 
 pub(crate) async fn me(Granted(who): Granted<()>) -> ApiResult<Named<User>> {
@@ -32,12 +32,13 @@ impl FromFields for NewAddress {
 
 pub(crate) async fn update(
     State(app): State<App>,
+    Peer(peer): Peer,
     Granted(who): Granted<()>,
     Body(NewAddress(email)): Body<NewAddress>,
 ) -> ApiResult<Named<User>> {
     let user = &who.caller().person()?.user;
     if user.email != email {
-        app.limiter.move_to(user.id, &email)?;
+        app.limiter.move_to(peer, user.id, &email)?;
     }
     Ok(Named("user", app.px0.change_email(&who, email).await?))
 }
@@ -67,11 +68,12 @@ impl FromFields for PasswordChange {
 
 pub(crate) async fn change_password(
     State(app): State<App>,
+    Peer(peer): Peer,
     Granted(who): Granted<()>,
     Body(change): Body<PasswordChange>,
 ) -> ApiResult<Named<&'static str>> {
-    app.limiter.login(&who.caller().person()?.user.email)?;
-    app.px0.change_password(&who, change.current, change.new).await?;
+    app.limiter.password_change(who.caller().person()?.user.id)?;
+    app.px0.change_password(&who, change.current, change.new, peer).await?;
     Ok(message("password changed"))
 }
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod crash;
 #[cfg(target_os = "linux")]
 mod disk;
+mod entry;
 mod enumeration;
 mod guide;
 mod hostile;

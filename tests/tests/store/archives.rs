@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use px0_core::{
-    ids::{OrgId, PromptId, TeamId},
+    ids::{OrgId, PromptId, TeamId, UserId},
     lifecycle::Status,
     memory::MemoryStore,
     prompt::Prompt,
+    secret::CodeKey,
     store::{
         Result, Store, StoreError, Thing,
         archive::{Record, Source},
@@ -16,7 +17,7 @@ use px0_core::{
 
 use crate::{
     versions::prompt,
-    world::{Law, World, body, laws},
+    world::{Law, World, address, body, laws},
 };
 
 pub(crate) const LAWS: &[Law] = laws![
@@ -52,6 +53,16 @@ async fn full(w: &World) -> Prompt {
     w.home("beta").await;
     let blue = w.team_in(&home, "blue").await;
     w.ask(&blue, &bob).await;
+    w.code_key(CodeKey::from_bytes([7; 32])).await.unwrap();
+    for user in [&home.admin, &bob] {
+        w.login_from(user, address("home")).await;
+        w.login_from(user, address("office")).await;
+        w.mail_reset(user.id, w.code(&format!("first for {}", user.id))).await;
+        w.mail_reset(user.id, w.code(&format!("second for {}", user.id))).await;
+    }
+    w.mail_verification(bob.id, w.code("right")).await;
+    let (hash, from) = (w.code("right").hash, address("home"));
+    w.verify_email(w.stamp(), &bob.email, &hash, &from).await.unwrap();
     let line = prompt(w).await;
     let draft = w.draft(&line, "{{ a }}").await;
     w.live(&line).await;
@@ -90,6 +101,23 @@ async fn an_archive_has_everything_in_one_order_and_fills_any_store(w: World) {
     fill(&*again, &taken).await.unwrap();
     assert_eq!(again.check().await.unwrap(), [""; 0]);
     assert_eq!(records(&*again).await, taken);
+    // The key came along, so addresses are known there as here; and codes can be used.
+    assert_eq!(again.code_key(CodeKey::from_bytes([8; 32])).await.unwrap().expose(), &[7; 32]);
+    let known = taken.iter().filter_map(|record| match record {
+        Record::KnownAddress(known) => Some(known),
+        _ => None,
+    });
+    for known in known {
+        let last = again.last_login(known.user, &known.address).await.unwrap();
+        assert_eq!(last, Some(known.last_login));
+    }
+    let resets = taken.iter().filter_map(|record| match record {
+        Record::Reset { codes, .. } => Some(codes.iter()),
+        _ => None,
+    });
+    for code in resets.flatten() {
+        assert_eq!(again.has_reset(&code.hash, w.now()).await, Ok(true));
+    }
     // It goes on: numbers are not given again.
     let line = taken.iter().find_map(|record| match record {
         Record::Prompt { prompt, last_number: 4 } => Some(prompt.id),
@@ -123,7 +151,14 @@ async fn an_archive_that_contradicts_itself_fills_nothing(w: World) {
     full(&w).await;
     let taken = records(&*w).await;
     type Alter = fn(&mut Record) -> bool;
-    let wrongs: [(&str, Alter); 10] = [
+    let wrongs: [(&str, Alter); 11] = [
+        ("an address of nobody", |record| match record {
+            Record::KnownAddress(known) => {
+                known.user = UserId::new();
+                true
+            }
+            _ => false,
+        }),
         ("a second live version", |record| match record {
             Record::Version(version) if version.status == Status::Stable => {
                 version.status = Status::Live;

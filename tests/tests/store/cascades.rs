@@ -12,7 +12,7 @@ use px0_core::{
 
 use crate::{
     portrait::everywhere,
-    world::{ALL_NUMBERED, Home, Law, World, all, laws, orgs, tag},
+    world::{ALL_NUMBERED, Home, Law, World, address, all, laws, orgs, tag},
 };
 
 pub(crate) const LAWS: &[Law] = laws![
@@ -21,7 +21,7 @@ pub(crate) const LAWS: &[Law] = laws![
     an_organization_goes_though_its_prompts_are_archived_or_live,
     a_team_takes_its_memberships_and_requests_with_it,
     a_forced_team_takes_its_prompts_with_it,
-    a_user_takes_sessions_codes_requests_and_memberships_with_them,
+    a_user_takes_sessions_addresses_codes_requests_and_memberships_with_them,
     a_users_address_is_free_again,
     a_user_takes_organizations_where_they_are_alone_with_them,
     a_user_leaves_organizations_where_others_are,
@@ -158,19 +158,20 @@ async fn a_forced_team_takes_its_prompts_with_it(w: World) {
     assert_eq!(prompts.len(), 1, "the prompts of another team stay");
 }
 
-async fn a_user_takes_sessions_codes_requests_and_memberships_with_them(w: World) {
+async fn a_user_takes_sessions_addresses_codes_requests_and_memberships_with_them(w: World) {
     let home = w.home("acme").await;
     let red = w.team_in(&home, "red").await;
     let bob = w.editor(&home.team, "bob").await;
     let (session, request, reset) = (w.login(&bob).await, w.ask(&red, &bob).await, w.code("reset"));
-    w.put_verification(bob.id, w.code("right")).await.unwrap();
-    w.put_reset(bob.id, reset.clone()).await.unwrap();
+    w.mail_verification(bob.id, w.code("right")).await;
+    w.mail_reset(bob.id, reset.clone()).await;
 
     w.delete_account(w.stamp(), bob.id).await.unwrap();
 
     assert_eq!(w.account(bob.id).await.unwrap(), None);
     assert_eq!(w.account_by_email(&bob.email).await.unwrap(), None);
     assert_eq!(w.session(&session.hash, w.now()).await.unwrap(), None);
+    assert_eq!(w.last_login(bob.id, &address("home")).await.unwrap(), None);
     assert_eq!(w.join_request(request.id).await.unwrap(), None);
     assert_eq!(w.inbox(&orgs(&[&home.org])).await.unwrap(), []);
     assert_eq!(w.role(home.team.id, bob.id).await.unwrap(), None);
@@ -181,7 +182,8 @@ async fn a_user_takes_sessions_codes_requests_and_memberships_with_them(w: World
     // Somebody else with that address owes nothing to them.
     w.editor(&home.team, "bob").await;
     let old = TokenHash::of("right");
-    w.refuses(Refusal::WrongCode, w.verify_email(w.stamp(), &bob.email, &old)).await;
+    let tried = w.verify_email(w.stamp(), &bob.email, &old, &address("home"));
+    w.refuses(Refusal::WrongCode, tried).await;
 }
 
 async fn a_users_address_is_free_again(w: World) {
@@ -250,5 +252,5 @@ async fn a_user_goes_once(w: World) {
     w.delete_account(w.stamp(), bob.id).await.unwrap();
     w.refuses(Thing::User, w.delete_account(w.stamp(), bob.id)).await;
     let session = w.new_session(&bob, 60);
-    w.refuses(Thing::User, w.open_session(session)).await;
+    w.refuses(Thing::User, w.open_session(session, address("home"))).await;
 }

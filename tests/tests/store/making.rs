@@ -6,16 +6,17 @@ use px0_core::{
     json::JsonText,
     key::{ApiKey, KeyOperation, KeyScope},
     lifecycle::Step,
+    mailed::MailedCode,
     plugin::{Kind, OnFailure, OrgPlugin},
     prompt::{Payload, Prompt, PromptStatus},
     secret::TokenHash,
     store::{Result, Stamp},
     tenancy::{JoinRequest, Org, RequestStatus, Role, Team},
-    user::{Account, MailedCode, Session, User},
+    user::{Account, Session, User},
     version::Version,
 };
 
-use crate::world::{World, body, email, name, plugin, secret, tag, value_key};
+use crate::world::{World, address, body, email, name, plugin, secret, tag, value_key};
 
 /// An organization as it begins: its Default Team and the admin of both.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ impl World {
         let mut seen = self.seen_mut();
         seen.users.push(user.id);
         seen.emails.push(user.email.clone());
-        Account { user, password_hash: format!("password of {name}") }
+        Account { user, password_hash: format!("password of {name}"), was_proved: false }
     }
 
     pub(crate) fn new_org(&self, called: &str) -> Org {
@@ -88,13 +89,9 @@ impl World {
         session
     }
 
-    /// A code that is good for 15 minutes and five wrong tries.
+    /// A code that is good for 15 minutes, and that nobody has tried.
     pub(crate) fn code(&self, text: &str) -> MailedCode {
-        MailedCode {
-            hash: TokenHash::of(text),
-            expires_at: self.in_seconds(900),
-            tries_left: MailedCode::TRIES,
-        }
+        MailedCode::new(TokenHash::of(text), self.in_seconds(900))
     }
 
     pub(crate) fn new_request(&self, team: &Team, user: &User) -> JoinRequest {
@@ -228,11 +225,25 @@ impl World {
         self.add_member(self.stamp(), team.id, who, role).await.unwrap();
     }
 
-    /// A session that lasts a day.
+    /// A session that lasts a day, opened from `home`.
     pub(crate) async fn login(&self, user: &User) -> Session {
+        self.login_from(user, address("home")).await
+    }
+
+    pub(crate) async fn login_from(&self, user: &User, from: TokenHash) -> Session {
         let session = self.new_session(user, 86_400);
-        self.open_session(session.clone()).await.unwrap();
+        self.open_session(session.clone(), from).await.unwrap();
         session
+    }
+
+    /// A verification code is mailed to somebody who has not too many.
+    pub(crate) async fn mail_verification(&self, user: UserId, code: MailedCode) {
+        assert!(self.put_verification(self.now(), user, code).await.unwrap(), "too many");
+    }
+
+    /// A reset code is mailed to somebody who has not too many.
+    pub(crate) async fn mail_reset(&self, user: UserId, code: MailedCode) {
+        assert!(self.put_reset(self.now(), user, code).await.unwrap(), "too many");
     }
 
     pub(crate) async fn ask(&self, team: &Team, user: &User) -> JoinRequest {

@@ -8,7 +8,7 @@ use px0_core::{
     tenancy::{Role, Team},
 };
 
-use crate::world::{ALL_NUMBERED, Law, World, all, body, laws, name, secret};
+use crate::world::{ALL_NUMBERED, Law, World, address, all, body, laws, name, secret};
 
 pub(crate) const LAWS: &[Law] = laws![
     names_are_in_byte_order_whatever_the_locale,
@@ -165,11 +165,12 @@ async fn what_was_acknowledged_is_there_after_the_store_is_opened_again(w: World
     let home = w.home("acme").await;
     let bob = w.editor(&home.team, "bob").await;
     let reset = w.code("reset");
-    w.put_verification(bob.id, w.code("right")).await.unwrap();
+    w.mail_verification(bob.id, w.code("right")).await;
+    let home_address = address("home");
     for _ in 0..4 {
-        let _ = w.verify_email(w.stamp(), &bob.email, &TokenHash::of("wrong")).await;
+        let _ = w.verify_email(w.stamp(), &bob.email, &TokenHash::of("wrong"), &home_address).await;
     }
-    w.put_reset(home.admin.id, reset.clone()).await.unwrap();
+    w.mail_reset(home.admin.id, reset.clone()).await;
     let session = w.login(&bob).await;
     let closed = w.login(&bob).await;
     w.close_session(&closed.hash).await.unwrap();
@@ -181,12 +182,14 @@ async fn what_was_acknowledged_is_there_after_the_store_is_opened_again(w: World
     assert_eq!(w.session(&secret(), w.now()).await.unwrap(), None);
     // Four tries were used up, and the fifth is left: then there is none.
     let (right, wrong) = (TokenHash::of("right"), TokenHash::of("wrong"));
-    assert!(w.verify_email(w.stamp(), &bob.email, &wrong).await.is_err());
+    assert!(w.verify_email(w.stamp(), &bob.email, &wrong, &home_address).await.is_err());
     let w = if w.keeps() { w.reopened().await } else { w };
-    assert!(w.verify_email(w.stamp(), &bob.email, &right).await.is_err());
+    assert!(w.verify_email(w.stamp(), &bob.email, &right, &home_address).await.is_err());
     let user = w.reset_password(w.stamp(), &reset.hash, "new".into()).await.unwrap();
     assert_eq!(user.id, home.admin.id);
-    w.refuses(Thing::User, w.open_session(w.new_session(&w.new_account("nobody").user, 60))).await;
+    assert_eq!(w.last_login(bob.id, &home_address).await, Ok(Some(closed.created_at)));
+    let nobody = w.new_session(&w.new_account("nobody").user, 60);
+    w.refuses(Thing::User, w.open_session(nobody, home_address)).await;
 }
 
 async fn a_closed_store_that_keeps_its_data_acknowledges_nothing_more(w: World) {

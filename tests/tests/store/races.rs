@@ -5,15 +5,17 @@
 use std::collections::BTreeSet;
 
 use px0_core::{
+    mailed::MailedCodes,
     prompt::{PromptFilter, PromptStatus},
     secret::TokenHash,
     store::{NewMember, Refusal, StoreError, Thing},
     tenancy::{RequestStatus, Role},
+    user::KnownAddress,
     version::VersionFilter,
 };
 
 use crate::race::{race, winners};
-use crate::world::{Law, World, all, body, email, laws};
+use crate::world::{Law, World, address, all, body, email, laws};
 
 pub(crate) const LAWS: &[Law] = laws![
     sixty_four_new_versions_are_numbered_without_a_gap,
@@ -24,6 +26,8 @@ pub(crate) const LAWS: &[Law] = laws![
     each_of_some_wrong_guesses_at_once_takes_one_try,
     of_many_right_codes_at_once_one_is_used,
     of_many_resets_at_once_one_is_used,
+    of_many_codes_that_are_mailed_at_once_so_many_are_kept,
+    of_many_logins_from_many_addresses_so_many_are_known,
     of_many_registrations_of_one_address_one_wins,
     of_many_accounts_that_change_to_one_address_one_wins,
     of_many_organizations_and_teams_of_one_name_one_is_made,
@@ -128,22 +132,26 @@ async fn of_many_admins_who_leave_in_every_way_at_once_one_stays(w: World) {
 
 async fn of_a_hundred_guesses_at_once_at_most_five_are_evaluated(w: World) {
     const ROUNDS: usize = 20;
-    let ann = w.home("acme").await.admin;
+    let home = w.home("acme").await;
     let mut hits = 0;
     for round in 0..ROUNDS {
-        w.put_verification(ann.id, w.code("right")).await.unwrap();
+        let ann = w.editor(&home.team, &format!("ann-{round}")).await;
+        w.mail_verification(ann.id, w.code("right")).await;
         // One of the hundred is right, another one in each round.
         let answers = race(100, |at| {
             let (w, email) = (w.clone(), ann.email.clone());
             let right = at == round * 100 / ROUNDS + 4;
             let guess = if right { "right".to_owned() } else { format!("guess {at}") };
-            async move { w.verify_email(w.stamp(), &email, &TokenHash::of(&guess)).await }
+            async move {
+                w.verify_email(w.stamp(), &email, &TokenHash::of(&guess), &address("home")).await
+            }
         });
         let hit = winners(answers.await, Refusal::WrongCode);
         assert!(hit <= 1);
         hits += hit;
         if hit == 0 {
-            let late = w.verify_email(w.stamp(), &ann.email, &TokenHash::of("right")).await;
+            let right = TokenHash::of("right");
+            let late = w.verify_email(w.stamp(), &ann.email, &right, &address("home")).await;
             assert_eq!(late, Err(Refusal::WrongCode.into()), "the code is void");
         }
     }
@@ -152,19 +160,20 @@ async fn of_a_hundred_guesses_at_once_at_most_five_are_evaluated(w: World) {
 }
 
 async fn each_of_some_wrong_guesses_at_once_takes_one_try(w: World) {
-    let ann = w.home("acme").await.admin;
+    let home = w.home("acme").await;
     let right = TokenHash::of("right");
     for round in 0..24 {
+        let ann = w.editor(&home.team, &format!("ann-{round}")).await;
         // Four leave the last try, five leave none.
         let guesses = 4 + round % 2;
-        w.put_verification(ann.id, w.code("right")).await.unwrap();
+        w.mail_verification(ann.id, w.code("right")).await;
         let answers = race(guesses, |at| {
             let (w, email) = (w.clone(), ann.email.clone());
             let wrong = TokenHash::of(&format!("guess {at}"));
-            async move { w.verify_email(w.stamp(), &email, &wrong).await }
+            async move { w.verify_email(w.stamp(), &email, &wrong, &address("home")).await }
         });
         assert_eq!(winners(answers.await, Refusal::WrongCode), 0);
-        let last = w.verify_email(w.stamp(), &ann.email, &right).await;
+        let last = w.verify_email(w.stamp(), &ann.email, &right, &address("home")).await;
         assert_eq!(last.is_ok(), guesses == 4, "after {guesses} wrong guesses");
     }
 }
@@ -172,10 +181,10 @@ async fn each_of_some_wrong_guesses_at_once_takes_one_try(w: World) {
 async fn of_many_right_codes_at_once_one_is_used(w: World) {
     let ann = w.home("acme").await.admin;
     let code = w.code("right");
-    w.put_verification(ann.id, code.clone()).await.unwrap();
+    w.mail_verification(ann.id, code.clone()).await;
     let answers = race(32, |_| {
         let (w, email, hash) = (w.clone(), ann.email.clone(), code.hash);
-        async move { w.verify_email(w.stamp(), &email, &hash).await }
+        async move { w.verify_email(w.stamp(), &email, &hash, &address("home")).await }
     });
     assert_eq!(winners(answers.await, Refusal::WrongCode), 1);
 }
@@ -183,12 +192,43 @@ async fn of_many_right_codes_at_once_one_is_used(w: World) {
 async fn of_many_resets_at_once_one_is_used(w: World) {
     let ann = w.home("acme").await.admin;
     let code = w.code("reset");
-    w.put_reset(ann.id, code.clone()).await.unwrap();
+    w.mail_reset(ann.id, code.clone()).await;
     let answers = race(32, |at| {
         let (w, hash) = (w.clone(), code.hash);
         async move { w.reset_password(w.stamp(), &hash, format!("password {at}")).await }
     });
     assert_eq!(winners(answers.await, Refusal::WrongResetCode), 1);
+}
+
+async fn of_many_codes_that_are_mailed_at_once_so_many_are_kept(w: World) {
+    let ann = w.home("acme").await.admin;
+    let answers = race(32, |at| {
+        let (w, ann) = (w.clone(), ann.id);
+        async move {
+            let code = w.code(&format!("code {at}"));
+            let verification = w.put_verification(w.now(), ann, code.clone()).await.unwrap();
+            (verification, w.put_reset(w.now(), ann, code).await.unwrap())
+        }
+    })
+    .await;
+    let verifications = answers.iter().filter(|(kept, _)| *kept).count();
+    let resets = answers.iter().filter(|(_, kept)| *kept).count();
+    assert_eq!((verifications, resets), (MailedCodes::MOST, MailedCodes::MOST));
+}
+
+async fn of_many_logins_from_many_addresses_so_many_are_known(w: World) {
+    let ann = w.home("acme").await.admin;
+    race(64, |at| {
+        let (w, ann) = (w.clone(), ann.clone());
+        async move { w.login_from(&ann, address(&(at % 32).to_string())).await }
+    })
+    .await;
+    let mut known = 0;
+    for at in 0..32 {
+        let last = w.last_login(ann.id, &address(&at.to_string())).await.unwrap();
+        known += usize::from(last.is_some());
+    }
+    assert_eq!(known, KnownAddress::MOST);
 }
 
 async fn of_many_registrations_of_one_address_one_wins(w: World) {

@@ -1,8 +1,10 @@
 //! Sessions.
 
-use px0_core::{Timestamp, secret::TokenHash, store::Thing, tenancy::Role};
+use px0_core::{
+    Timestamp, ids::UserId, secret::TokenHash, store::Thing, tenancy::Role, user::KnownAddress,
+};
 
-use crate::world::{Law, World, laws, secret};
+use crate::world::{Law, World, address, laws, secret};
 
 pub(crate) const LAWS: &[Law] = laws![
     a_session_is_opened_only_for_a_user,
@@ -13,12 +15,15 @@ pub(crate) const LAWS: &[Law] = laws![
     opening_a_session_ends_no_other_that_lasts,
     closing_a_session_ends_it_alone,
     closing_a_session_that_is_not_there_succeeds,
+    an_address_is_known_after_a_login_from_there_to_that_user_alone,
+    the_latest_login_from_an_address_counts,
+    the_addresses_of_the_latest_logins_are_kept_and_so_many_only,
 ];
 
 async fn a_session_is_opened_only_for_a_user(w: World) {
     let stranger = w.new_account("bob").user;
     let session = w.new_session(&stranger, 60);
-    w.refuses(Thing::User, w.open_session(session)).await;
+    w.refuses(Thing::User, w.open_session(session, address("home"))).await;
 }
 
 async fn a_session_shows_the_user_and_memberships_in_the_order_of_team_ids(w: World) {
@@ -78,7 +83,7 @@ async fn opening_a_session_ends_no_other_that_lasts(w: World) {
     let home = w.home("acme").await;
     let bob = w.editor(&home.team, "bob").await;
     let brief = w.new_session(&home.admin, 1);
-    w.open_session(brief).await.unwrap();
+    w.open_session(brief, address("home")).await.unwrap();
     let lasting = [w.login(&home.admin).await, w.login(&bob).await];
     // By now the brief one has ended; what is forgotten with it must be it alone.
     let last = w.login(&home.admin).await;
@@ -101,4 +106,45 @@ async fn closing_a_session_that_is_not_there_succeeds(w: World) {
     w.ignores(w.close_session(&secret())).await;
     w.close_session(&session.hash).await.unwrap();
     w.ignores(w.close_session(&session.hash)).await;
+}
+
+async fn an_address_is_known_after_a_login_from_there_to_that_user_alone(w: World) {
+    let home = w.home("acme").await;
+    let bob = w.editor(&home.team, "bob").await;
+    let session = w.login_from(&home.admin, address("office")).await;
+    let known = w.last_login(home.admin.id, &address("office")).await.unwrap();
+    assert_eq!(known, Some(session.created_at));
+    assert_eq!(w.last_login(home.admin.id, &address("elsewhere")).await.unwrap(), None);
+    assert_eq!(w.last_login(bob.id, &address("office")).await.unwrap(), None);
+    assert_eq!(w.last_login(UserId::new(), &address("office")).await.unwrap(), None);
+    // It outlives the session.
+    w.close_session(&session.hash).await.unwrap();
+    assert_eq!(w.last_login(home.admin.id, &address("office")).await.unwrap(), known);
+}
+
+async fn the_latest_login_from_an_address_counts(w: World) {
+    let ann = w.home("acme").await.admin;
+    w.login_from(&ann, address("office")).await;
+    let latest = w.login_from(&ann, address("office")).await.created_at;
+    assert_eq!(w.last_login(ann.id, &address("office")).await.unwrap(), Some(latest));
+}
+
+async fn the_addresses_of_the_latest_logins_are_kept_and_so_many_only(w: World) {
+    let home = w.home("acme").await;
+    let bob = w.editor(&home.team, "bob").await;
+    w.login_from(&bob, address("0")).await;
+    for at in 0..KnownAddress::MOST {
+        w.login_from(&home.admin, address(&at.to_string())).await;
+    }
+    // The first is the latest now, so the second is the one to go.
+    w.login_from(&home.admin, address("0")).await;
+    w.login_from(&home.admin, address("new")).await;
+    let mut known = Vec::new();
+    for at in 0..KnownAddress::MOST {
+        known.push(w.last_login(home.admin.id, &address(&at.to_string())).await.unwrap().is_some());
+    }
+    let expected: Vec<_> = (0..KnownAddress::MOST).map(|at| at != 1).collect();
+    assert_eq!(known, expected);
+    assert!(w.last_login(home.admin.id, &address("new")).await.unwrap().is_some());
+    assert!(w.last_login(bob.id, &address("0")).await.unwrap().is_some(), "another's stays");
 }

@@ -280,6 +280,11 @@ pub(crate) fn email(local: &str) -> Email {
     Email::parse(&format!("{local}@px0.test")).unwrap()
 }
 
+/// What is kept of an address.
+pub(crate) fn address(called: &str) -> TokenHash {
+    TokenHash::of(&format!("the address {called}"))
+}
+
 /// What a version says that is nothing but a template.
 pub(crate) fn body(template: &str) -> Body {
     Body {

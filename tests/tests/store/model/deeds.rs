@@ -71,7 +71,7 @@ macro_rules! deeds {
 }
 
 deeds! {
-    3   Session Inbox Keys Prompts FindPrompts Versions Version Payloads Resolve Tags;
+    3   Session LastLogin HasReset Inbox Keys Prompts FindPrompts Versions Version Payloads Resolve Tags;
     1   CodeKey Account AccountByEmail Org OrgsOf TeamsOf People IsPerson Team Teams Members Role;
     1   JoinRequest Key KeyByHash Payload OrgPlugins PluginValue;
     4   AddMember CreateTeam CreateJoinRequest ResolveJoinRequest SetRole OpenSession;
@@ -119,8 +119,12 @@ pub(super) async fn play(store: &dyn Store, deed: Deed, hand: &mut Hand<'_>) -> 
             call!(store.account_by_email(&email))
         }
         Deed::OpenSession => {
-            let session = hand.new_session();
-            call!(store.open_session(session))
+            let (session, from) = (hand.new_session(), hand.address());
+            call!(store.open_session(session, from))
+        }
+        Deed::LastLogin => {
+            let (user, from) = (hand.user(), hand.address());
+            call!(store.last_login(user, &from))
         }
         Deed::Session => {
             let (hash, now) = (hand.session(), hand.now());
@@ -131,16 +135,20 @@ pub(super) async fn play(store: &dyn Store, deed: Deed, hand: &mut Hand<'_>) -> 
             call!(store.close_session(&hash))
         }
         Deed::PutVerification => {
-            let (user, code) = (hand.user(), hand.mailed());
-            call!(store.put_verification(user, code))
+            let (now, user, code) = (hand.now(), hand.user(), hand.mailed());
+            call!(store.put_verification(now, user, code))
         }
         Deed::VerifyEmail => {
-            let (email, hash) = (hand.email(), hand.code());
-            call!(store.verify_email(stamp, &email, &hash))
+            let (email, hash, from) = (hand.email(), hand.code(), hand.address());
+            call!(store.verify_email(stamp, &email, &hash, &from))
         }
         Deed::PutReset => {
-            let (user, code) = (hand.user(), hand.mailed_reset());
-            call!(store.put_reset(user, code))
+            let (now, user, code) = (hand.now(), hand.user(), hand.mailed_reset());
+            call!(store.put_reset(now, user, code))
+        }
+        Deed::HasReset => {
+            let (hash, now) = (hand.reset(), hand.now());
+            call!(store.has_reset(&hash, now))
         }
         Deed::ResetPassword => {
             let (hash, password) = (hand.reset(), hand.password());

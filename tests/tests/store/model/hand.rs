@@ -7,6 +7,7 @@ use px0_core::{
     ids::{JoinRequestId, KeyId, OrgId, PayloadId, PromptId, TeamId, UserId, VersionId},
     json::JsonText,
     key::{ApiKey, KeyOperation, KeyScope},
+    mailed::MailedCode,
     page::{Numbered, Page, Recent},
     plugin::{Kind, OnFailure, OrgPlugin, PluginId, ValueKey},
     prompt::{Payload, Prompt, PromptFilter, PromptRef, PromptStatus},
@@ -15,7 +16,7 @@ use px0_core::{
     store::{Actor, Reach, Stamp},
     tag::Selector,
     tenancy::{JoinRequest, Org, RequestStatus, Role, Team},
-    user::{Account, MailedCode, Session, User},
+    user::{Account, Session, User},
     version::{Body, ModelName},
 };
 use uuid::Uuid;
@@ -362,6 +363,11 @@ impl Hand<'_> {
         TokenHash::of(self.one(&CODES))
     }
 
+    /// What is kept of an address: one of more than are kept of one user.
+    pub(super) fn address(&mut self) -> TokenHash {
+        TokenHash::of(&format!("address {}", self.die() % 20))
+    }
+
     pub(super) fn password(&mut self) -> String {
         self.one(&PASSWORDS).to_owned()
     }
@@ -445,11 +451,8 @@ impl Hand<'_> {
     }
 
     pub(super) fn mailed(&mut self) -> MailedCode {
-        MailedCode {
-            hash: self.code(),
-            expires_at: self.around(),
-            tries_left: self.one(&[5, 1, 0, 2]),
-        }
+        let code = MailedCode::new(self.code(), self.around());
+        MailedCode { tries_left: self.one(&[5, 1, 0, 50]), ..code }
     }
 
     /// A reset code: long and random, so no two are the same.
@@ -472,7 +475,7 @@ impl Hand<'_> {
         };
         self.made.seen.users.push(user.id);
         self.made.seen.emails.push(user.email.clone());
-        Account { user, password_hash: PASSWORDS[0].to_owned() }
+        Account { user, password_hash: PASSWORDS[0].to_owned(), was_proved: false }
     }
 
     pub(super) fn new_org(&mut self) -> Org {
