@@ -64,8 +64,8 @@ fn orgs_named(gate: &Gate, name: &Name, limit: usize) -> Result<Vec<Org>> {
         let (orgs, is_last) = gate.read(|view| {
             let place = after.map(keyspace::org);
             let ids = view.scan_after(&keyspace::orgs(), place.as_ref())?.take(STRIDE);
-            let ids = ids.map(|pair| Ok(OrgId::from_uuid(record::last_id(&pair?.0)?)));
-            let orgs = ids.map(|id| view.org(id?)).collect::<Result<Vec<_>>>()?;
+            let orgs = ids.map(|pair| view.org(OrgId::from_uuid(record::last_id(&pair?.0)?)));
+            let orgs = orgs.collect::<Result<Vec<_>>>()?;
             let is_last = orgs.len() < STRIDE;
             Ok((orgs, is_last))
         })?;
