@@ -15,7 +15,7 @@ use crate::client::Call;
 
 /// How many addresses.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// New addresses a second.
     #[arg(long, default_value_t = 2000.0)]
     addresses: f64,
@@ -31,7 +31,7 @@ impl Default for Options {
 }
 
 /// Runs it.
-pub async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
+pub(crate) async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
     let mut scene = Scene::begin(binary, &Start::default(), watch).await;
     let name = format!("addresses: {} a second", options.addresses);
     vec![scene.under(&name, async |scene, until| attack(scene, until, options).await).await]

@@ -15,7 +15,7 @@ use crate::client::Call;
 
 /// How many at once.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Connections that send them, each as fast as it is answered.
     #[arg(long, default_value_t = 8)]
     connections: usize,
@@ -51,7 +51,7 @@ fn payload() -> String {
 }
 
 /// Runs both.
-pub async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
+pub(crate) async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
     let mut scene = Scene::begin(binary, &Start::default(), watch).await;
     let login = Call {
         method: Method::POST,

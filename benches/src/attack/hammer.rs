@@ -15,44 +15,44 @@ use crate::client::{Call, Client};
 
 /// Who sends what, and how often.
 #[derive(Clone)]
-pub struct Hammer {
+pub(crate) struct Hammer {
     /// Where to.
-    pub addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     /// How many connections.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Requests a second over all connections; without it each sends when it has its answer.
-    pub per_second: Option<f64>,
+    pub(crate) per_second: Option<f64>,
     /// When it ends.
-    pub until: Instant,
+    pub(crate) until: Instant,
     /// From which address of this machine the n-th request comes.
-    pub source: fn(u64) -> Ipv4Addr,
+    pub(crate) source: fn(u64) -> Ipv4Addr,
     /// Whether each request opens a connection of its own.
-    pub fresh: bool,
+    pub(crate) fresh: bool,
     /// The n-th request of all.
-    pub calls: Arc<dyn Fn(u64) -> Call + Send + Sync>,
+    pub(crate) calls: Arc<dyn Fn(u64) -> Call + Send + Sync>,
 }
 
 /// How often there was which answer.
 #[derive(Clone, Debug, Default)]
-pub struct Answers(BTreeMap<u16, u64>);
+pub(crate) struct Answers(BTreeMap<u16, u64>);
 
 impl Answers {
     /// What counts as an answer when there is none: refused, cut, or not in time.
     const NONE: u16 = 0;
 
     /// Counts one.
-    pub fn count(&mut self, status: Option<StatusCode>) {
+    pub(crate) fn count(&mut self, status: Option<StatusCode>) {
         *self.0.entry(status.map_or(Self::NONE, |status| status.as_u16())).or_default() += 1;
     }
 
     /// How many had another status than 429, and had one.
-    pub fn admitted(&self) -> u64 {
+    pub(crate) fn admitted(&self) -> u64 {
         let answers = self.0.iter();
         answers.filter(|(status, _)| ![Self::NONE, 429].contains(status)).map(|(_, n)| n).sum()
     }
 
     /// By status; `none` without.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let name = |status: u16| match status {
             Self::NONE => "none".to_owned(),
             status => status.to_string(),
@@ -66,7 +66,7 @@ impl Hammer {
     ///
     /// # Panics
     /// Never: what cannot be sent is counted.
-    pub async fn run(self) -> Answers {
+    pub(crate) async fn run(self) -> Answers {
         let mut running = JoinSet::new();
         let begun = Instant::now();
         for place in 0..self.connections as u64 {

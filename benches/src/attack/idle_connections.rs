@@ -18,7 +18,7 @@ use crate::client::{Call, Client, connect};
 
 /// How many connections, and how many files px0 may have open.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Idle connections.
     #[arg(long, default_value_t = 1100)]
     connections: usize,
@@ -37,7 +37,7 @@ impl Default for Options {
 }
 
 /// Runs it.
-pub async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
+pub(crate) async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
     let env = vec![("PX0_RATE_LIMIT__ENABLED", "false".to_owned())];
     let start = Start { env, files: Some(options.files) };
     let mut scene = Scene::begin(binary, &start, watch).await;

@@ -23,7 +23,7 @@ use crate::{
 
 /// How many guesses.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Connections that guess the password of one account.
     #[arg(long, default_value_t = 400)]
     connections: usize,
@@ -61,7 +61,7 @@ fn credentials(path: &str, name: &str, password: &str) -> Call {
 }
 
 /// Runs both.
-pub async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
+pub(crate) async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
     let mut scene = Scene::begin(binary, &Start::default(), watch).await;
     for number in 0..ACCOUNTS {
         let new = credentials("/v1/auth/register", &format!("honest{number}"), PASSWORD);

@@ -17,9 +17,9 @@ use tempfile::TempDir;
 use crate::client::{Call, Client};
 
 /// A binary under attack.
-pub struct Binary {
+pub(crate) struct Binary {
     /// What the table calls it.
-    pub name: String,
+    pub(crate) name: String,
     path: PathBuf,
     /// The code that it compiled at its first start, for its next ones.
     compiled: TempDir,
@@ -27,19 +27,19 @@ pub struct Binary {
 
 /// How a process is started.
 #[derive(Clone, Debug, Default)]
-pub struct Start {
+pub(crate) struct Start {
     /// Settings, as variables.
-    pub env: Vec<(&'static str, String)>,
+    pub(crate) env: Vec<(&'static str, String)>,
     /// The soft limit of open files.
-    pub files: Option<u64>,
+    pub(crate) files: Option<u64>,
 }
 
 /// A px0 that runs.
-pub struct Process {
+pub(crate) struct Process {
     /// Where it listens.
-    pub addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     /// When it was started.
-    pub started: Instant,
+    pub(crate) started: Instant,
     child: Child,
     folder: TempDir,
 }
@@ -52,7 +52,7 @@ impl Binary {
     ///
     /// # Panics
     /// When there is no room for its compiled code.
-    pub fn at(path: &Path, name: &str) -> Self {
+    pub(crate) fn at(path: &Path, name: &str) -> Self {
         Self { name: name.to_owned(), path: path.to_owned(), compiled: TempDir::new().unwrap() }
     }
 
@@ -60,7 +60,7 @@ impl Binary {
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn start(&self, start: &Start) -> Process {
+    pub(crate) async fn start(&self, start: &Start) -> Process {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
@@ -77,7 +77,7 @@ impl Binary {
     ///
     /// # Panics
     /// When it cannot be run.
-    pub fn spawn(&self, start: &Start, folder: TempDir) -> Process {
+    pub(crate) fn spawn(&self, start: &Start, folder: TempDir) -> Process {
         // Free at this moment; somebody who takes it meanwhile makes the start fail, not the figures wrong.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
@@ -114,7 +114,7 @@ impl Process {
     ///
     /// # Panics
     /// When it ended, or does not answer within three minutes.
-    pub async fn answers(&mut self) -> Duration {
+    pub(crate) async fn answers(&mut self) -> Duration {
         let health = Call {
             method: Method::GET,
             path: "/v1/health".to_owned(),
@@ -138,20 +138,20 @@ impl Process {
     }
 
     /// Memory that it holds, in MiB; 0 once it has ended.
-    pub fn rss_mib(&self) -> u64 {
+    pub(crate) fn rss_mib(&self) -> u64 {
         let stat = self.proc().and_then(|proc| proc.stat().ok());
         stat.map_or(0, |stat| stat.rss * procfs::page_size() / (1024 * 1024))
     }
 
     /// Processor time that it used, all threads together; to ten milliseconds.
-    pub fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         let stat = self.proc().and_then(|proc| proc.stat().ok());
         let ticks = stat.map_or(0, |stat| stat.utime + stat.stime);
         Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64)
     }
 
     /// How many files it has open.
-    pub fn files(&self) -> usize {
+    pub(crate) fn files(&self) -> usize {
         self.proc().and_then(|proc| proc.fd_count().ok()).unwrap_or(0)
     }
 
@@ -159,12 +159,12 @@ impl Process {
     ///
     /// # Panics
     /// When the system does not tell.
-    pub fn lives(&mut self) -> bool {
+    pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// The end of what it wrote to standard error.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(5)..].join("\n")
@@ -174,7 +174,7 @@ impl Process {
     ///
     /// # Panics
     /// When the system does not tell.
-    pub async fn terminate(&mut self) -> (Option<ExitStatus>, Duration) {
+    pub(crate) async fn terminate(&mut self) -> (Option<ExitStatus>, Duration) {
         let asked = Instant::now();
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
         let _ = kill_process(pid, Signal::TERM);

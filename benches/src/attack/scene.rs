@@ -21,13 +21,13 @@ use crate::{
 
 /// How the neighbour is watched.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// Seconds of calm, and then of attack.
     #[arg(long, default_value_t = 10.0)]
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Renders a second that the neighbour wants.
     #[arg(long, default_value_t = 200.0)]
-    pub rate: f64,
+    pub(crate) rate: f64,
 }
 
 /// Connections of the neighbour: enough that one slow answer holds up no other.
@@ -40,50 +40,50 @@ const RAMP: Duration = Duration::from_secs(1);
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
 /// A px0 that runs, with tenants.
-pub struct Scene {
+pub(crate) struct Scene {
     /// The process.
-    pub process: Process,
+    pub(crate) process: Process,
     /// Who is measured.
-    pub neighbour: Tenant,
+    pub(crate) neighbour: Tenant,
     /// Who attacks from within; has a live prompt `chat`, too.
-    pub attacker: Tenant,
+    pub(crate) attacker: Tenant,
     watch: Watch,
 }
 
 /// What came of an attack.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The attack.
-    pub attack: String,
+    pub(crate) attack: String,
     /// The neighbour's renders before it.
-    pub calm: Report,
+    pub(crate) calm: Report,
     /// Those during it.
-    pub attacked: Report,
+    pub(crate) attacked: Report,
     /// The neighbour's writes during it, over a connection that was open before.
-    pub writes: Tries,
+    pub(crate) writes: Tries,
     /// The neighbour's renders over new connections during it.
-    pub fresh: Tries,
+    pub(crate) fresh: Tries,
     /// Whether a write succeeds once it is over, and after how many seconds.
-    pub write_after: Option<f64>,
+    pub(crate) write_after: Option<f64>,
     /// Memory of px0 in MiB: before, at most during the attack, and five seconds after it.
-    pub rss_mib: [u64; 3],
+    pub(crate) rss_mib: [u64; 3],
     /// What else was seen.
-    pub facts: Value,
+    pub(crate) facts: Value,
 }
 
 /// Things that were tried, each within [`Client::PATIENCE`].
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tries {
+pub(crate) struct Tries {
     /// How many succeeded.
-    pub good: usize,
+    pub(crate) good: usize,
     /// How many there were.
-    pub all: usize,
+    pub(crate) all: usize,
     /// How long the slowest took.
-    pub slowest: Duration,
+    pub(crate) slowest: Duration,
 }
 
 impl Tries {
     /// Counts one.
-    pub fn count(&mut self, good: bool, took: Duration) {
+    pub(crate) fn count(&mut self, good: bool, took: Duration) {
         self.all += 1;
         self.good += usize::from(good);
         self.slowest = self.slowest.max(took);
@@ -95,7 +95,7 @@ impl Scene {
     ///
     /// # Panics
     /// When px0 does not start or refuses them.
-    pub async fn begin(binary: &Binary, start: &Start, watch: Watch) -> Self {
+    pub(crate) async fn begin(binary: &Binary, start: &Start, watch: Watch) -> Self {
         let process = binary.start(start).await;
         let api = Api { addr: process.addr };
         let neighbour = api.tenant("neighbour").await;
@@ -107,12 +107,12 @@ impl Scene {
     }
 
     /// Where px0 listens.
-    pub fn addr(&self) -> std::net::SocketAddr {
+    pub(crate) fn addr(&self) -> std::net::SocketAddr {
         self.process.addr
     }
 
     /// For how long the neighbour is watched, calm or under attack.
-    pub fn seconds(&self) -> Duration {
+    pub(crate) fn seconds(&self) -> Duration {
         Duration::from_secs_f64(self.watch.seconds)
     }
 
@@ -121,7 +121,7 @@ impl Scene {
     ///
     /// # Panics
     /// When px0 ended.
-    pub async fn under<A>(&mut self, attack: &str, run: A) -> Outcome
+    pub(crate) async fn under<A>(&mut self, attack: &str, run: A) -> Outcome
     where
         A: AsyncFnOnce(&Self, Instant) -> Value,
     {
@@ -277,7 +277,7 @@ pub(super) async fn timed(client: &mut Client, call: &Call) -> (Option<StatusCod
 
 impl Outcome {
     /// The head of [`Outcome::row`].
-    pub fn head() -> String {
+    pub(crate) fn head() -> String {
         format!(
             "{:<32} {:<6} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7} {:>9} {:>9} {:>6} {:>15}",
             "",
@@ -297,7 +297,7 @@ impl Outcome {
 
     /// Whether the neighbour was left in peace: every write and every new connection succeeded, and the p99 of renders is within
     /// twice that of calm, or 25 ms.
-    pub fn is_fine(&self) -> bool {
+    pub(crate) fn is_fine(&self) -> bool {
         let bound = (2.0 * self.calm.ms(0.99)).max(25.0);
         self.attacked.ms(0.99) <= bound
             && self.attacked.errors == 0
@@ -311,7 +311,7 @@ impl Outcome {
     }
 
     /// As a row of a table.
-    pub fn row(&self, binary: &str) -> String {
+    pub(crate) fn row(&self, binary: &str) -> String {
         let [before, most, after] = self.rss_mib;
         let mut row = format!("{:<32} {binary:<6}", self.attack);
         for report in [&self.calm, &self.attacked] {
@@ -335,7 +335,7 @@ impl Outcome {
     }
 
     /// As JSON.
-    pub fn json(&self, binary: &str) -> Value {
+    pub(crate) fn json(&self, binary: &str) -> Value {
         let tries = |tries: &Tries| json!({ "good": tries.good, "all": tries.all, "slowest_ms": tries.slowest.as_millis() as u64 });
         json!({
             "attack": self.attack, "px0": binary, "fine": self.is_fine(),

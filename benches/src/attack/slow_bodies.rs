@@ -22,7 +22,7 @@ use crate::client::connect;
 
 /// How many, and for how long.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Connections.
     #[arg(long, default_value_t = 200)]
     connections: usize,
@@ -43,7 +43,7 @@ const BODY: usize = 2 * 1024 * 1024;
 const REST: usize = 1024;
 
 /// Runs it.
-pub async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
+pub(crate) async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
     let watch = Watch { seconds: options.hold, ..watch };
     let mut scene = Scene::begin(binary, &Start::default(), watch).await;
     let name = format!("slow-bodies: {}", options.connections);

@@ -10,7 +10,7 @@ use super::process::{Binary, Start};
 
 /// How often.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Starts of each kind.
     #[arg(long, default_value_t = 3)]
     starts: usize,
@@ -38,7 +38,7 @@ struct Cost {
 }
 
 /// The head of the rows.
-pub fn head() -> String {
+pub(crate) fn head() -> String {
     format!(
         "{:<32} {:<6} {:>9} {:>9} {:>12} {:>12}",
         "", "px0", "wall s", "CPU s", "CPU 8 s", "RSS MiB 8 s"
@@ -46,7 +46,7 @@ pub fn head() -> String {
 }
 
 /// Runs it; prints a row as soon as it is there.
-pub async fn run(binary: &Binary, options: Options, print: impl Fn(String)) -> Value {
+pub(crate) async fn run(binary: &Binary, options: Options, print: impl Fn(String)) -> Value {
     let mut kinds = Vec::new();
     for (kind, unwritable) in [("starts: fresh folder", false), ("starts: no code is kept", true)] {
         let mut costs = Vec::new();
