@@ -119,7 +119,8 @@ async fn a_password_that_is_set_voids_the_codes_that_were_mailed(w: World) {
 
 async fn a_password_is_set_only_of_a_user(w: World) {
     w.home("acme").await;
-    let attempt = w.set_password(w.stamp(), &email("nobody"), "new".to_owned());
+    let nobody = email("nobody");
+    let attempt = w.set_password(w.stamp(), &nobody, "new".to_owned());
     w.refuses(Thing::User, attempt).await;
 }
 
