@@ -10,42 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode, client::conn::http1::SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::task::JoinSet;
 
-/// What is sent.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// `GET`, `POST`, …
-    pub method: hyper::Method,
-    /// From the slash on.
-    pub path: String,
-    /// The bearer token, if any.
-    pub token: Option<String>,
-    /// The body, sent as JSON; empty is none.
-    pub body: Bytes,
-}
-
-impl Call {
-    pub(crate) fn request(&self, host: &str) -> Request<Full<Bytes>> {
-        let mut request = Request::builder()
-            .method(&self.method)
-            .uri(&self.path)
-            .header(hyper::header::HOST, host);
-        if let Some(token) = &self.token {
-            request = request.header(hyper::header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        if !self.body.is_empty() {
-            request = request.header(hyper::header::CONTENT_TYPE, "application/json");
-        }
-        request.body(Full::new(self.body.clone())).unwrap()
-    }
-}
+pub use crate::client::Call;
+use crate::client::Client;
 
 /// When requests are sent.
 #[derive(Clone, Copy, Debug)]
@@ -139,19 +110,8 @@ impl Report {
 /// The connections of a load, kept open between its slices.
 pub struct Connections {
     load: Load,
-    open: Vec<SendRequest<Full<Bytes>>>,
+    open: Vec<Client>,
     sent: u64,
-}
-
-/// Opens a connection.
-pub(crate) async fn connect(addr: SocketAddr) -> SendRequest<Full<Bytes>> {
-    let stream = TcpStream::connect(addr).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let (send, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    // An error of the connection is an error of its request, where it is counted.
-    tokio::spawn(async { drop(connection.await) });
-    send
 }
 
 impl Connections {
@@ -162,36 +122,38 @@ impl Connections {
     pub async fn open(load: Load) -> Self {
         let mut open = Vec::new();
         for _ in 0..load.connections {
-            open.push(connect(load.addr).await);
+            let mut client = Client::new(load.addr);
+            client.open().await.unwrap();
+            open.push(client);
         }
         Self { load, open, sent: 0 }
     }
 
-    /// Runs the load for its duration.
-    ///
-    /// # Panics
-    /// When a connection that was lost cannot be opened again.
+    /// The same connections for another load.
+    #[must_use]
+    pub fn with(self, load: Load) -> Self {
+        Self { load, ..self }
+    }
+
+    /// Runs the load for its duration. A server that stops answering holds it up by at most twice [`Client::PATIENCE`].
     pub async fn run(&mut self) -> Report {
         self.times(u64::MAX).await
     }
 
     /// Runs the load for its duration, or until each connection has sent so many requests.
-    ///
-    /// # Panics
-    /// When a connection that was lost cannot be opened again.
     pub async fn times(&mut self, most: u64) -> Report {
         let started = Instant::now();
         let count = self.open.len() as u64;
         let mut running = JoinSet::new();
-        for (place, send) in self.open.drain(..).enumerate() {
+        for (place, client) in self.open.drain(..).enumerate() {
             let (load, first) = (self.load.clone(), self.sent + place as u64);
             let share = Share { place: place as u64, first, count, most };
-            running.spawn(one(load, send, started, share));
+            running.spawn(one(load, client, started, share));
         }
         let mut report = Report::empty();
         while let Some(done) = running.join_next().await {
-            let (send, latencies, errors) = done.unwrap();
-            self.open.push(send);
+            let (client, latencies, errors) = done.unwrap();
+            self.open.push(client);
             report.latencies.add(&latencies).unwrap();
             report.errors += errors;
         }
@@ -213,12 +175,11 @@ struct Share {
 /// One connection.
 async fn one(
     load: Load,
-    mut send: SendRequest<Full<Bytes>>,
+    mut client: Client,
     started: Instant,
     share: Share,
-) -> (SendRequest<Full<Bytes>>, Histogram<u64>, u64) {
+) -> (Client, Histogram<u64>, u64) {
     let Share { place, first, count, most } = share;
-    let host = load.addr.to_string();
     let (mut latencies, mut errors) = (Report::empty().latencies, 0);
     for turn in 0..most {
         let mut from = Instant::now();
@@ -230,20 +191,13 @@ async fn one(
         if from.duration_since(started) >= load.duration {
             break;
         }
-        let request = (load.calls)(first + turn * count).request(&host);
-        if send.ready().await.is_err() {
-            send = connect(load.addr).await;
-        }
-        let good = match send.send_request(request).await {
-            Ok(answer) => {
-                let good = answer.status() == load.expected;
-                answer.into_body().collect().await.is_ok() && good
-            }
-            Err(_) => false,
-        };
+        // What is due still, long after the end, will not be answered either.
+        let given_up = started.elapsed() > load.duration.saturating_add(Client::PATIENCE);
+        let good = !given_up
+            && matches!(client.call(&(load.calls)(first + turn * count)).await, Ok((status, _)) if status == load.expected);
         errors += u64::from(!good);
         let micros = u64::try_from(from.elapsed().as_micros()).unwrap_or(u64::MAX);
         latencies.saturating_record(micros);
     }
-    (send, latencies, errors)
+    (client, latencies, errors)
 }

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use px0_config::{Backend, EmailMode, Settings};
 use px0_server::Running;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::load::{Call, connect};
+use crate::client::{Call, Client};
 
 /// A px0 with threads of its own.
 pub struct Product {
@@ -130,10 +129,7 @@ impl Api {
             token: token.map(str::to_owned),
             body: if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) },
         };
-        let mut send = connect(self.addr).await;
-        let answer = send.send_request(call.request("px0")).await.unwrap();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let (status, body) = Client::new(self.addr).call(&call).await.unwrap();
         let text = String::from_utf8_lossy(&body);
         assert!(status.is_success(), "{method} {path}: {status} {text}");
         serde_json::from_slice(&body).unwrap_or(Value::Null)

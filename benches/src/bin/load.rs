@@ -54,6 +54,9 @@ enum Scenario {
         #[arg(long, default_value_t = 2)]
         rounds: usize,
     },
+    /// A px0 in a process of its own is attacked. Prints what a neighbour in it gets before and meanwhile.
+    #[cfg(target_os = "linux")]
+    Attack(px0_benches::attack::Options),
 }
 
 #[derive(clap::Args)]
@@ -208,6 +211,10 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     match cli.scenario {
         Scenario::Run(options) => runtime.block_on(run(options)),
+        #[cfg(target_os = "linux")]
+        Scenario::Attack(options) => {
+            runtime.block_on(px0_benches::attack::run(options, |line| println!("{line}")));
+        }
         Scenario::NoisyNeighbour { noisy, honest, rate, turns, seconds } => {
             let product = Product::start(|_| {});
             runtime.block_on(noisy_neighbour(&product, noisy, honest, rate, turns, seconds));

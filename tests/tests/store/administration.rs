@@ -67,7 +67,7 @@ async fn organizations_of_a_name_are_found_by_id_and_no_other(w: World) {
         twins.push(w.found(w.founding(founder, "twin")).await.org);
     }
     w.home("Twin").await;
-    w.home("twin 2").await;
+    w.found(w.founding("four", "twin 2")).await;
     twins.sort_unstable_by_key(|org| org.id);
     assert_eq!(w.orgs_named(&name("twin"), 100).await.unwrap(), twins);
     assert_eq!(w.orgs_named(&name("nobody's"), 100).await.unwrap(), []);
