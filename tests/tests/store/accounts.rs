@@ -119,7 +119,7 @@ async fn an_account_is_found_by_id_and_by_address(w: World) {
 /// Somebody whose address is verified.
 async fn verified(w: &World) -> User {
     let ann = w.home("acme").await.admin;
-    w.put_verification(ann.id, w.code("right")).await.unwrap();
+    w.mail_verification(ann.id, w.code("right")).await;
     assert_eq!(verify(w, &ann, "right").await, None);
     w.account(ann.id).await.unwrap().unwrap().user
 }

@@ -97,7 +97,10 @@ async fn a_password_that_is_set_verifies_and_ends_all_sessions_of_that_user(w: W
 
     assert_eq!(set, User { is_verified: true, ..bob.clone() }, "nothing else changes");
     let account = w.account(bob.id).await.unwrap();
-    assert_eq!(account, Some(Account { user: set, password_hash: "new".to_owned() }));
+    assert_eq!(
+        account,
+        Some(Account { user: set, password_hash: "new".to_owned(), was_proved: true })
+    );
     for session in [first, second] {
         assert_eq!(w.session(&session.hash, w.now()).await.unwrap(), None);
     }
@@ -107,9 +110,9 @@ async fn a_password_that_is_set_verifies_and_ends_all_sessions_of_that_user(w: W
 
 async fn a_password_that_is_set_voids_the_codes_that_were_mailed(w: World) {
     let ann = w.home("acme").await.admin;
-    w.put_verification(ann.id, w.code("right")).await.unwrap();
+    w.mail_verification(ann.id, w.code("right")).await;
     let reset = w.code("reset");
-    w.put_reset(ann.id, reset.clone()).await.unwrap();
+    w.mail_reset(ann.id, reset.clone()).await;
     w.set_password(w.stamp(), &ann.email, "new".to_owned()).await.unwrap();
 
     assert_eq!(verify(&w, &ann, "right").await, Some(Refusal::WrongCode));

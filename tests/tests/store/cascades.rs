@@ -181,8 +181,8 @@ async fn a_user_takes_sessions_addresses_codes_requests_and_memberships_with_the
 
     // Somebody else with that address owes nothing to them.
     w.editor(&home.team, "bob").await;
-    let old = TokenHash::of("right");
-    let tried = w.verify_email(w.stamp(), &bob.email, &old, &address("home"));
+    let (old, from) = (TokenHash::of("right"), address("home"));
+    let tried = w.verify_email(w.stamp(), &bob.email, &old, &from);
     w.refuses(Refusal::WrongCode, tried).await;
 }
 

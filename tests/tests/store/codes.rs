@@ -186,18 +186,21 @@ async fn so_many_codes_are_kept_until_one_ends(w: World) {
     assert!(!w.ignores(w.put_verification(at, ann.id, code(100))).await);
     assert!(!w.ignores(w.put_reset(at, ann.id, code(100))).await);
     let stamp = px0_core::store::Stamp { at, ..w.stamp() };
-    let attempt = w.reset_password(stamp, &code(100).hash, "new".into());
+    let (late, from) = (code(100).hash, address("home"));
+    let attempt = w.reset_password(stamp, &late, "new".into());
     w.refuses(Refusal::WrongResetCode, attempt).await;
 
     assert!(w.put_verification(soon, ann.id, code(101)).await.unwrap());
     assert!(w.put_reset(soon, ann.id, code(101)).await.unwrap());
     assert!(!w.put_verification(soon, ann.id, code(102)).await.unwrap());
     let stamp = px0_core::store::Stamp { at: soon, ..w.stamp() };
-    let tried = w.verify_email(stamp, &ann.email, &code(0).hash, &address("home"));
+    let oldest = code(0).hash;
+    let tried = w.verify_email(stamp, &ann.email, &oldest, &from);
     assert_eq!(tried.await, Ok(()), "the oldest is as good as the newest");
     let user = w.reset_password(stamp, &code(0).hash, "new".into()).await.unwrap();
     assert_eq!(user.id, ann.id);
-    let attempt = w.reset_password(stamp, &code(101).hash, "newer".into());
+    let newest = code(101).hash;
+    let attempt = w.reset_password(stamp, &newest, "newer".into());
     w.refuses(Refusal::WrongResetCode, attempt).await;
     assert!(w.put_reset(soon, ann.id, code(103)).await.unwrap(), "all are gone");
 }
@@ -217,7 +220,8 @@ async fn a_code_ends_when_its_time_is_reached(w: World) {
     let code = w.code("right");
     let at_the_end = px0_core::store::Stamp { at: code.expires_at, ..w.stamp() };
     w.mail_verification(ann.id, code.clone()).await;
-    let late = w.verify_email(at_the_end, &ann.email, &code.hash, &address("home"));
+    let from = address("home");
+    let late = w.verify_email(at_the_end, &ann.email, &code.hash, &from);
     w.refuses(Refusal::WrongCode, late).await;
 
     let just_before = Timestamp::from_micros(code.expires_at.micros() - 1).unwrap();
