@@ -105,7 +105,7 @@ fn settings_that_make_no_sense_are_refused() {
         change(&mut settings);
         match Sandbox::new(settings).err() {
             Some(SandboxError::Settings(problem)) => {
-                assert!(problem.starts_with(word), "{problem}")
+                assert!(problem.starts_with(&format!("render.{word} must be")), "{problem}")
             }
             other => panic!("{word}: {other:?}"),
         }

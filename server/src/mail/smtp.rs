@@ -37,6 +37,12 @@ impl SmtpMailer {
                 smtp.host
             )
         };
+        if smtp.host.is_empty() || !smtp.host.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!(
+                "email.smtp.host cannot be used: expected the name of a mail server, but found `{}`",
+                smtp.host
+            ));
+        }
         let mut builder = match smtp.security {
             SmtpSecurity::Starttls => {
                 AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&smtp.host)

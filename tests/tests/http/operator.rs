@@ -27,8 +27,9 @@ fn settings(folder: &TempDir, more: &[(&'static str, &str)]) -> Vec<(&'static st
 /// What it says when it does not start.
 async fn told(folder: &TempDir, more: &[(&'static str, &str)]) -> String {
     let pretty = [&[("PX0_LOG__FORMAT", "pretty")], more].concat();
-    let output = run(&["serve"], &settings(folder, &pretty)).await;
-    said(&output, false)
+    let settings = settings(folder, &pretty);
+    let run = tokio::time::timeout(Duration::from_secs(60), run(&["serve"], &settings));
+    said(&run.await.unwrap_or_else(|_| panic!("it started: {more:?}")), false)
 }
 
 #[tokio::test(flavor = "multi_thread")]
