@@ -1,11 +1,4 @@
-use std::{
-    borrow::Cow,
-    future::poll_fn,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use axum::{
     body::HttpBody,
@@ -28,6 +21,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::{json, value::RawValue};
+use tokio::time::Instant;
 
 use super::not_admitted;
 use crate::{
@@ -42,17 +36,14 @@ const MOST_FIELDS: usize = 256;
 /// Reading a body of more bytes than this takes longer than a millisecond: it is done in its tenant's share of the slow threads.
 const LARGE: usize = 64 * 1024;
 
-/// For how long a body may come as slowly as it likes.
-const GRACE: Duration = Duration::from_secs(5);
+/// How often to look how much of a body has come.
+const WINDOW: Duration = Duration::from_secs(5);
 
-/// After that, the bytes that must have come in each second so far.
-const SLOWEST: f64 = 1024.0;
+/// The bytes that must have come since the last look: 1 KiB a second.
+const LEAST: usize = 5 * 1024;
 
-/// The same while others wait for the room that the body has.
-const SLOWEST_WHILE_OTHERS_WAIT: f64 = 64.0 * 1024.0;
-
-/// How often to look whether others wait.
-const LOOK: Duration = Duration::from_millis(500);
+/// The same while others wait for the room that the body has: 64 KiB a second.
+const LEAST_WHILE_OTHERS_WAIT: usize = 5 * 64 * 1024;
 
 /// The fields of a JSON object, each still the text that was sent.
 pub(crate) struct Fields<'a> {
@@ -217,16 +208,21 @@ pub(super) async fn read(
 
 /// Reads at most `max` bytes, and gives up on who sends them too slowly.
 async fn collect(mut body: axum::body::Body, max: usize, bodies: &Bodies) -> ReadBody {
-    let begun = Instant::now();
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
+    let (mut look, mut before) = (Instant::now() + WINDOW, 0);
     loop {
         let come = first.len() + all.len();
-        let frame = loop {
-            match tokio::time::timeout(LOOK, body.frame()).await {
-                Ok(frame) => break frame,
-                Err(_) if is_too_slow(come, begun.elapsed(), bodies) => return ReadBody::TooSlow,
-                Err(_) => {}
+        let frame = match tokio::time::timeout_at(look, body.frame()).await {
+            Ok(frame) => frame,
+            Err(_) => {
+                let others_wait = bodies.is_short();
+                let least = if others_wait { LEAST_WHILE_OTHERS_WAIT } else { LEAST };
+                if come - before < least {
+                    return ReadBody::TooSlow;
+                }
+                (look, before) = (Instant::now() + WINDOW, come);
+                continue;
             }
         };
         let Some(frame) = frame else { break };
@@ -243,18 +239,9 @@ async fn collect(mut body: axum::body::Body, max: usize, bodies: &Bodies) -> Rea
                 all.extend_from_slice(&std::mem::take(&mut first));
             }
             all.extend_from_slice(&data);
-            if is_too_slow(all.len(), begun.elapsed(), bodies) {
-                return ReadBody::TooSlow;
-            }
         }
     }
     ReadBody::Whole(if all.is_empty() { first } else { all.freeze() })
-}
-
-/// Whether `come` bytes in `took` are too few.
-fn is_too_slow(come: usize, took: Duration, bodies: &Bodies) -> bool {
-    let slowest = if bodies.is_short() { SLOWEST_WHILE_OTHERS_WAIT } else { SLOWEST };
-    took > GRACE && (come as f64) < took.as_secs_f64() * slowest
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

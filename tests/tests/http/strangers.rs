@@ -4,6 +4,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,
     process::{Command, Stdio},
+    sync::mpsc::RecvTimeoutError,
     time::{Duration, Instant},
 };
 
@@ -204,15 +205,35 @@ async fn who_finds_no_room_for_a_body_is_told_to_come_back() {
     let prompt = ada.prompt("p").await;
     ada.live(&prompt, "{{ a }}").await;
     let path = "/v1/prompts/p/render";
-    // Fast enough not to be cut, and never at its end before the test's.
+    // Just fast enough not to be cut, and not at its end before the test's.
     let mut holder = connect(app.base());
     holder.write_all(head(path, ada.token(), 60_000).as_bytes()).unwrap();
-    holder.write_all(&[b' '; 58_000]).unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let holding = std::thread::spawn(move || {
+        while ended.recv_timeout(Duration::from_millis(500)) == Err(RecvTimeoutError::Timeout) {
+            holder.write_all(&[b' '; 1000]).unwrap();
+        }
+    });
     tokio::time::sleep(Duration::from_millis(200)).await;
     let refused = ada.post_text(path, variables(60_000)).await.expect(503);
     assert_eq!((refused.code(), refused.header("retry-after")), ("unavailable", "1"));
-    drop(holder);
+    drop(end);
+    holding.join().unwrap();
     ada.post_text(path, variables(60_000)).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_comes_nearly_whole_and_then_stalls_is_cut() {
+    let app = App::start().await;
+    let ada = app.founder("ada").await;
+    let mut stalled = connect(app.base());
+    stalled.write_all(head("/v1/prompts/p/render", ada.token(), 100_000).as_bytes()).unwrap();
+    stalled.write_all(&[b' '; 99_999]).unwrap();
+    let begun = Instant::now();
+    let (status, text) = tokio::task::spawn_blocking(move || answer(&mut stalled)).await.unwrap();
+    // What the path names comes first, as always; but it is told as soon as the body is given up.
+    assert_eq!(status, 404, "{text}");
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
