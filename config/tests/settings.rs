@@ -260,7 +260,7 @@ fn a_secret_in_a_file_is_never_printed() {
     const SECRET: &str = "hunter2";
     for (file, place) in [
         ("[email.smtp]\npassword = hunter2\n", "line 2, column 12: "),
-        ("[email.smtp]\npassword = \"hunter2\n", "line 2, column 12: "),
+        ("[email.smtp]\npassword = \"hunter2\n", "line 2, column 20: "),
         ("[email.smtp]\npassword = 'hunter2'' # é\n", "line 2, column "),
         (
             "[email.smtp]\npassword = \"a\"\npassword = \"hunter2\"\n",

@@ -43,13 +43,14 @@ pub fn config() -> Config {
     config
 }
 
-/// For build scripts: compiles `component` for the machines that px0 is built for, and writes the code to `file`.
+/// For build scripts, which speak to cargo on standard output: compiles `component` for the machines that px0 is built for, and writes the code to `file`.
 ///
 /// The code uses what every processor of the target's kind has, so that it runs on each of them. Where this build cannot compile
 /// for the target (another kind of processor than its own), the file is empty: px0 then compiles when it starts.
 ///
 /// # Errors
 /// The component cannot be compiled, or the file not be written.
+#[expect(clippy::print_stdout, reason = "that is how a build script warns")]
 pub fn embed(component: &Path, file: &Path) -> Result<(), Error> {
     let target = env::var("TARGET")?;
     let mut config = config();
