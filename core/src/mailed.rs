@@ -21,7 +21,7 @@ pub struct MailedCode {
 }
 
 impl MailedCode {
-    /// Wrong tries after which a verification code is void.
+    /// Wrong tries after which a verification code is void, with all others that the account has then.
     pub const TRIES: u8 = 50;
 
     /// Wrong tries from one address after which a verification code cannot be used from there.
@@ -65,7 +65,11 @@ impl MailedCodes {
     pub fn with(before: Option<Self>, code: MailedCode, now: Timestamp) -> Option<Self> {
         let mut former = before.map(Self::into_vec).unwrap_or_default();
         former.retain(|code| code.lasts(now));
-        (former.len() < Self::MOST).then_some(Self { code, former })
+        // Wrong tries from everywhere are those of the account: nobody gets more of them by having codes made.
+        let left = former.iter().map(|code| code.tries_left).min();
+        let tries_left = left.map_or(code.tries_left, |left| left.min(code.tries_left));
+        (former.len() < Self::MOST)
+            .then_some(Self { code: MailedCode { tries_left, ..code }, former })
     }
 
     fn into_vec(mut self) -> Vec<MailedCode> {

@@ -1,8 +1,8 @@
 //! How much memory large bodies may take, and who has how much of it.
 //!
 //! A body of more than [`SMALL`] bytes needs [`Room`] before any of it is read, and keeps it until the answer: what was read is in
-//! memory for as long. One caller has at most a quarter of all room. Who finds none waits, first for what the same caller holds,
-//! then for what others do; so a caller with many large bodies waits for itself.
+//! memory for as long. One caller has at most a quarter of all room, and so has one address, for who makes up callers. Who finds none
+//! waits, first for what the same address and caller hold, then for what others do; so who sends many large bodies waits for themselves.
 
 use std::{
     collections::HashMap,
@@ -14,10 +14,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use px0_core::{Code, Error, caller::Caller, error::Result};
+use px0_core::{Code, Error, caller::Caller, error::Result, network::Network};
 use serde_json::json;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use uuid::Uuid;
@@ -38,12 +38,22 @@ const REMEMBERED: usize = 1024;
 pub(crate) struct Bodies {
     all: Arc<Semaphore>,
     of_one: usize,
-    callers: Mutex<HashMap<Uuid, Arc<Semaphore>>>,
+    shares: Mutex<HashMap<Sender, Arc<Semaphore>>>,
     waiting: AtomicUsize,
 }
 
+/// Who has a share of the room.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Sender {
+    Address(Network),
+    /// A person, or the organization of a key.
+    Caller(Uuid),
+}
+
 /// Room for one body.
+#[derive(Debug)]
 pub(crate) struct Room {
+    _of_address: OwnedSemaphorePermit,
     _of_caller: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
@@ -55,24 +65,36 @@ impl Bodies {
         Self {
             all: Arc::new(Semaphore::new(memory.max(largest).div_ceil(UNIT))),
             of_one,
-            callers: Mutex::default(),
+            shares: Mutex::default(),
             waiting: AtomicUsize::new(0),
         }
     }
 
-    /// Room for a body of at most `bytes` bytes that `caller` sends.
+    /// Room for a body of at most `bytes` bytes that `caller` sends from an address.
     ///
     /// # Errors
     /// [`Code::Unavailable`] when there is none for too long.
-    pub(crate) async fn room(&self, caller: &Caller, bytes: usize) -> Result<Room> {
-        let of_caller = self.of(caller);
+    pub(crate) async fn room(&self, from: Network, caller: &Caller, bytes: usize) -> Result<Room> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(Error::internal)?;
+        let (of_address, of_caller) = self.shares(from, caller);
+        let at_once = || {
+            Some(Room {
+                _of_address: of_address.clone().try_acquire_many_owned(units).ok()?,
+                _of_caller: of_caller.clone().try_acquire_many_owned(units).ok()?,
+                _of_all: self.all.clone().try_acquire_many_owned(units).ok()?,
+            })
+        };
+        if let Some(room) = at_once() {
+            return Ok(room);
+        }
         let wait = async {
             // Nobody closes them.
-            let of_caller = of_caller.acquire_many_owned(units).await.map_err(Error::internal)?;
+            let closed = |error: AcquireError| Error::internal(error);
+            let of_address = of_address.acquire_many_owned(units).await.map_err(closed)?;
+            let of_caller = of_caller.acquire_many_owned(units).await.map_err(closed)?;
             let _waits = Waits::of(&self.waiting);
-            let of_all = self.all.clone().acquire_many_owned(units).await;
-            Ok(Room { _of_caller: of_caller, _of_all: of_all.map_err(Error::internal)? })
+            let of_all = self.all.clone().acquire_many_owned(units).await.map_err(closed)?;
+            Ok(Room { _of_address: of_address, _of_caller: of_caller, _of_all: of_all })
         };
         timeout(PATIENCE, wait).await.unwrap_or_else(|_| {
             let message = "too many large bodies are on their way; please try again";
@@ -80,33 +102,30 @@ impl Bodies {
         })
     }
 
-    /// The same, if it is there now.
-    pub(crate) fn try_room(&self, caller: &Caller, bytes: usize) -> Option<Room> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
-        let of_caller = self.of(caller).try_acquire_many_owned(units).ok()?;
-        let of_all = self.all.clone().try_acquire_many_owned(units).ok()?;
-        Some(Room { _of_caller: of_caller, _of_all: of_all })
-    }
-
     /// Whether somebody waits for what others hold.
     pub(crate) fn is_short(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    fn of(&self, caller: &Caller) -> Arc<Semaphore> {
-        // Keys of one organization count as one caller.
+    /// What an address and a caller may have.
+    fn shares(&self, from: Network, caller: &Caller) -> (Arc<Semaphore>, Arc<Semaphore>) {
         let id = match caller {
             Caller::Person(person) => person.user.id.uuid(),
             Caller::Key(key) => key.org_id.uuid(),
             Caller::Anonymous => Uuid::nil(),
         };
-        let mut callers = self.callers.lock();
-        if callers.len() >= REMEMBERED {
-            callers.retain(|_, room| {
-                Arc::strong_count(room) > 1 || room.available_permits() < self.of_one
+        let mut shares = self.shares.lock();
+        if shares.len() >= REMEMBERED {
+            // A share that is used, or waited for, is held by more than this map.
+            shares.retain(|_, share| {
+                Arc::strong_count(share) > 1 || share.available_permits() < self.of_one
             });
         }
-        callers.entry(id).or_insert_with(|| Arc::new(Semaphore::new(self.of_one))).clone()
+        let mut share = |sender| {
+            let new = || Arc::new(Semaphore::new(self.of_one));
+            shares.entry(sender).or_insert_with(new).clone()
+        };
+        (share(Sender::Address(from)), share(Sender::Caller(id)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! How many connections there may be, and who has to make room.
 //!
 //! Every open connection has a [`Place`]. One address may have so many, and all together so many. When all places are taken, the
-//! address that has most of them gives one up: the connection that has been idle longest. So connections that do nothing never
-//! keep others out, whoever opened them.
+//! address that has most of them gives one up: the connection that has been idle longest, or, where none is idle, busy longest. So
+//! nobody keeps others out by having many, whatever they do with them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -17,6 +17,12 @@ use std::{
 use parking_lot::Mutex;
 use px0_core::network::Network;
 use tokio::sync::Notify;
+
+/// Addresses with most connections that are looked at when one has to make room.
+const LOOKED_AT: usize = 64;
+
+/// Who has so many connections keeps those that are busy.
+const FEW: usize = 32;
 
 /// How often at most the log says that connections are refused.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -48,8 +54,8 @@ struct Open {
 pub(crate) struct Activity {
     /// Requests that were begun and not answered.
     running: AtomicU32,
-    /// When the last request ended, in milliseconds since the listener began.
-    idle_since: AtomicU64,
+    /// When the last request began or ended, in milliseconds since the listener began.
+    changed_at: AtomicU64,
     give_up: Notify,
 }
 
@@ -90,31 +96,31 @@ impl Connections {
             }
             return None;
         }
-        let activity = Arc::new(Activity { idle_since: self.now().into(), ..Activity::default() });
+        let activity = Arc::new(Activity { changed_at: self.now().into(), ..Activity::default() });
         let id = open.next;
         open.next += 1;
         open.add(peer, id, activity.clone());
         Some(Place { connections: self.clone(), peer, id, activity })
     }
 
-    /// Has the address with most connections give up one that is idle; answers whether there is room then for `peer`, who has `has`.
+    /// Has an address with more connections than `peer`, who has `has`, give one up; answers whether there is room then. One that is
+    /// idle goes first; when those who have most are all busy, it is the one that has been busy longest, unless they have few.
     fn make_room(&self, open: &mut Open, peer: Network, has: usize) -> bool {
-        let Some(&(most, greediest)) = open.by_count.last() else { return false };
         // Nobody gets a place by taking it from who has no more.
-        if most <= has || greediest == peer {
-            return false;
+        let greedy =
+            open.by_count.iter().rev().filter(|(count, other)| *count > has && *other != peer);
+        let greedy: Vec<_> = greedy.copied().take(LOOKED_AT).collect();
+        let idle = greedy.iter().find_map(|(_, other)| Some((*other, open.longest(*other, true)?)));
+        let busy = || {
+            let (count, greediest) = *greedy.first()?;
+            let is_many = count > FEW.max(has + 1);
+            Some((greediest, open.longest(greediest, false)?)).filter(|_| is_many)
+        };
+        let Some((other, id)) = idle.or_else(busy) else { return false };
+        if let Some(activity) = open.peers.get(&other).and_then(|theirs| theirs.get(&id)) {
+            activity.give_up.notify_one();
         }
-        let of_greediest = open.peers.get(&greediest).into_iter().flatten();
-        let idle = of_greediest.filter(|(_, activity)| activity.is_idle());
-        let since = |(id, activity): &(&u64, &Arc<Activity>)| {
-            (activity.idle_since.load(Ordering::Relaxed), **id)
-        };
-        let longest = idle.min_by_key(since);
-        let Some((id, activity)) = longest.map(|(id, activity)| (*id, activity.clone())) else {
-            return false;
-        };
-        activity.give_up.notify_one();
-        open.remove(greediest, id);
+        open.remove(other, id);
         self.evicted.fetch_add(1, Ordering::Relaxed);
         true
     }
@@ -140,6 +146,16 @@ impl Connections {
 }
 
 impl Open {
+    /// The connection of `peer` that has been idle, or busy, longest.
+    fn longest(&self, peer: Network, idle: bool) -> Option<u64> {
+        let theirs =
+            self.peers.get(&peer)?.iter().filter(|(_, activity)| activity.is_idle() == idle);
+        let since = |(id, activity): &(&u64, &Arc<Activity>)| {
+            (activity.changed_at.load(Ordering::Relaxed), **id)
+        };
+        theirs.min_by_key(since).map(|(id, _)| *id)
+    }
+
     fn add(&mut self, peer: Network, id: u64, activity: Arc<Activity>) {
         let connections = self.peers.entry(peer).or_default();
         self.by_count.remove(&(connections.len(), peer));
@@ -205,9 +221,10 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// A request begins; it ends when the answer is dropped.
+    /// A request begins; it ends when its answer is made.
     pub(crate) fn begin(&self) -> Running {
         self.activity.running.fetch_add(1, Ordering::Relaxed);
+        self.activity.changed_at.store(self.connections.now(), Ordering::Relaxed);
         Running(self.clone())
     }
 }
@@ -218,7 +235,7 @@ pub(crate) struct Running(Requests);
 impl Drop for Running {
     fn drop(&mut self) {
         let Requests { connections, activity } = &self.0;
-        activity.idle_since.store(connections.now(), Ordering::Relaxed);
+        activity.changed_at.store(connections.now(), Ordering::Relaxed);
         activity.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -267,12 +284,30 @@ mod tests {
         assert_eq!(connections.open(), 0);
     }
 
-    #[test]
-    fn who_works_is_not_sent_away() {
-        let connections = connections(2, 2);
-        let places: Vec<_> = (0..2).filter_map(|_| connections.enter(address(1))).collect();
+    #[tokio::test]
+    async fn who_works_is_sent_away_only_for_having_many() {
+        let few = connections(2, 2);
+        let places: Vec<_> = (0..2).filter_map(|_| few.enter(address(1))).collect();
         let _running: Vec<_> = places.iter().map(|place| place.requests().begin()).collect();
-        assert!(connections.enter(address(2)).is_none());
+        assert!(few.enter(address(2)).is_none());
+
+        let many = connections(FEW + 2, FEW + 2);
+        let places: Vec<_> = (0..FEW + 2).filter_map(|_| many.enter(address(1))).collect();
+        let _running: Vec<_> = places.iter().map(|place| place.requests().begin()).collect();
+        let _newcomer = many.enter(address(2)).expect("the busiest make room");
+        tokio::time::timeout(Duration::from_secs(1), places[0].wanted())
+            .await
+            .expect("busy longest");
+    }
+
+    #[test]
+    fn somebody_with_fewer_makes_room_if_only_they_are_idle() {
+        let connections = connections(5, 5);
+        let busy: Vec<_> = (0..3).filter_map(|_| connections.enter(address(1))).collect();
+        let _running: Vec<_> = busy.iter().map(|place| place.requests().begin()).collect();
+        let _idle: Vec<_> = (0..2).filter_map(|_| connections.enter(address(2))).collect();
+        assert!(connections.enter(address(3)).is_some());
+        assert_eq!((connections.open(), connections.evicted()), (5, 1));
     }
 
     #[test]

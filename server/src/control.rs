@@ -119,6 +119,10 @@ impl Control {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
+                // Before the line above, the socket may have been anybody's for a moment.
+                if !stream.peer_cred().is_ok_and(|peer| may_ask(peer.uid())) {
+                    continue;
+                }
                 let store = store.clone();
                 let runtime = Handle::current();
                 tokio::task::spawn_blocking(move || {
@@ -134,6 +138,11 @@ impl Control {
         });
         Ok(Self { path, accepting })
     }
+}
+
+/// Whether a user may ask: the one that px0 runs as, and root.
+fn may_ask(user: u32) -> bool {
+    user == rustix::process::geteuid().as_raw() || user == 0
 }
 
 impl Drop for Control {

@@ -94,7 +94,8 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     let mut details = error.details.clone();
     if matches!(error.code.class(), Class::Internal | Class::Unavailable) {
         // Who asks whether px0 is ready asks again and again, and the store logs what is wrong with it.
-        if error.code != Code::NotReady {
+        // So does whoever is told to come back later: how often is for strangers to say.
+        if error.code != Code::NotReady && retry_after(&error).is_none() {
             log(&error);
         }
         details.get_or_insert_with(|| json!({}))["request_id"] = request_id.into();

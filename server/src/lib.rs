@@ -27,6 +27,7 @@ mod middleware;
 mod one_address;
 mod openapi;
 pub mod operator;
+mod patient;
 pub mod router;
 mod routes;
 mod serve;

@@ -164,13 +164,22 @@ fn served(settings: Settings) -> Result<(), String> {
     // Until the very end: what is still to be written is written when it goes.
     let _log = logging::start(&settings.log, &telemetry)?;
     let served = runtime.block_on(serving(settings, telemetry.clone()));
-    telemetry.stop();
+    if served != Ok(Ended::BeforeItStarted) {
+        telemetry.stop();
+    }
     // Neither a name that is being looked up for an exporter nor a start that was given up is waited for.
     runtime.shutdown_timeout(LINGER);
-    served
+    served.map(drop)
 }
 
-async fn serving(settings: Settings, telemetry: Telemetry) -> Result<(), String> {
+/// How a server ended that was told to.
+#[derive(PartialEq)]
+enum Ended {
+    BeforeItStarted,
+    Well,
+}
+
+async fn serving(settings: Settings, telemetry: Telemetry) -> Result<Ended, String> {
     let is_json = logging::is_json(settings.log.format);
     let mut signals = Signals::listen().map_err(|error| error.to_string())?;
     let mut starting = pin!(px0_server::start_with(settings, telemetry));
@@ -181,7 +190,7 @@ async fn serving(settings: Settings, telemetry: Telemetry) -> Result<(), String>
                 // What was begun is given up, as if px0 had been killed: every store can take that.
                 Signal::Stop => {
                     tracing::info!("stopping: px0 was told to stop before it had started");
-                    return Ok(());
+                    return Ok(Ended::BeforeItStarted);
                 }
                 // It has yet to look at its plugins for the first time.
                 Signal::Reload => {}
@@ -210,5 +219,6 @@ async fn serving(settings: Settings, telemetry: Telemetry) -> Result<(), String>
         }
     }
     tracing::info!("stopping: no new connections, running requests may finish");
-    running.stop().await.map_err(|error| error.to_string())
+    running.stop().await.map_err(|error| error.to_string())?;
+    Ok(Ended::Well)
 }

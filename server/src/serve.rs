@@ -20,13 +20,14 @@ use tower::Service;
 use crate::{
     connections::{Connections, Place},
     extract::PeerAddr,
+    patient::Patient,
 };
 
 /// How long a client may take to send the head of a request, or to send the next one on an open connection.
 const HEAD: Duration = Duration::from_secs(30);
 
-/// Most bytes of a request's head, and of a body that are read in one go.
-const BUFFER: usize = 64 * 1024;
+/// Most bytes of a request's head, and of a body that are read in one go: what a connection can hold before it is known whose it is.
+const BUFFER: usize = 16 * 1024;
 
 /// Pause after the system refused a connection (no file descriptors left, say): it needs time to recover.
 const BREATH: Duration = Duration::from_millis(50);
@@ -92,7 +93,7 @@ fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         tokio::select! {

@@ -188,7 +188,7 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
     let metrics_addr = scraped.as_ref().map(|(_, addr)| *addr);
     if let Some((listener, _)) = scraped {
         let metrics = scrape::router(telemetry);
-        let scrapers = Connections::new(SCRAPERS, SCRAPERS, |_| false);
+        let scrapers = Connections::new(SCRAPERS, SCRAPERS / 4, |_| false);
         tokio::spawn(serve(listener, metrics, scrapers, stopped.clone(), Duration::ZERO));
     }
     let served = tokio::spawn(serve(listener, router(app), connections, stopped, drain));
@@ -235,25 +235,27 @@ async fn plugins(settings: &Settings, store: SharedStore) -> Result<Arc<Plugins>
         plugins.values_at_once = settings.store.postgres.max_connections.get() as usize / 2;
     }
     let output = settings.render.output;
-    let cache_dir = settings.render.cache_dir.clone().or_else(|| cache_dir(settings));
+    let cache_dir = cache_dir(settings);
     let plugins = blocking(move || Plugins::new(plugins, store, cache_dir, output)).await?;
     plugins.map_err(|error| StartError::Plugins(error.to_string()))
 }
 
 async fn sandbox(settings: &Settings) -> Result<Arc<Sandbox>, StartError> {
     let mut render = settings.render.clone();
-    render.cache_dir = render.cache_dir.or_else(|| cache_dir(settings));
+    render.cache_dir = cache_dir(settings);
     let sandbox = blocking(move || Sandbox::new(render)).await?;
     Ok(Arc::new(sandbox.map_err(|error| StartError::Sandbox(error.to_string()))?))
 }
 
-/// Where compiled code is kept between starts: in the data folder, which is ours alone. With Postgres there is nothing else in it,
-/// and it may be lost.
+/// Where compiled code is kept between starts: a folder of our own, which is closed to others, in the one that the settings name or in
+/// the data folder. With Postgres there is nothing else in that, and it may be lost.
 fn cache_dir(settings: &Settings) -> Option<PathBuf> {
-    match settings.store.backend {
-        Backend::Sled | Backend::Postgres => Some(settings.store.sled.path.join("compiled")),
+    let folder = settings.render.cache_dir.as_ref();
+    let data = match settings.store.backend {
+        Backend::Sled | Backend::Postgres => Some(&settings.store.sled.path),
         Backend::Memory => None,
-    }
+    };
+    folder.or(data).map(|folder| folder.join("compiled"))
 }
 
 /// Waits for something that the start needs, and says so when it takes long.

@@ -30,15 +30,18 @@ impl<T> FairQueue<T> {
         Self { limits, waiting, turns, len: 0, next: 0 }
     }
 
-    /// Has something wait. Answers its number, by which it can be taken back.
-    pub(super) fn push(&mut self, from: Network, what: T) -> Result<u64, Full> {
+    /// Has something wait. Answers its number, by which it can be taken back, and what has to make room for it: when the queue is
+    /// full, the newest of the address that has most in it.
+    pub(super) fn push(&mut self, from: Network, what: T) -> Result<(u64, Option<T>), Full> {
         let mine = self.waiting.get(&from).map_or(0, VecDeque::len);
         if mine >= self.limits.from_one {
             return Err(Full::FromOne);
         }
-        if self.len >= self.limits.in_all {
-            return Err(Full::InAll);
-        }
+        let made_room = if self.len >= self.limits.in_all {
+            Some(self.make_room(mine).ok_or(Full::InAll)?)
+        } else {
+            None
+        };
         if mine == 0 {
             self.turns.push_back(from);
         }
@@ -46,7 +49,16 @@ impl<T> FairQueue<T> {
         self.next += 1;
         self.len += 1;
         self.waiting.entry(from).or_default().push_back((number, what));
-        Ok(number)
+        Ok((number, made_room))
+    }
+
+    /// Takes the newest of the address that has most waiting, if that is more than who has `mine` will have. It looks at every
+    /// address, of which there are at most as many as things may wait.
+    fn make_room(&mut self, mine: usize) -> Option<T> {
+        let most = self.waiting.iter().max_by_key(|(_, theirs)| theirs.len());
+        let (&fullest, theirs) = most.filter(|(_, theirs)| theirs.len() > mine + 1)?;
+        let &(number, _) = theirs.back()?;
+        self.take_back(fullest, number)
     }
 
     /// What has its turn.
@@ -104,20 +116,34 @@ mod tests {
     #[test]
     fn so_much_waits_from_one_address_and_in_all() {
         let mut queue = queue(2, 3);
-        assert_eq!(queue.push(from(1), "a1"), Ok(0));
-        assert_eq!(queue.push(from(1), "a2"), Ok(1));
+        assert_eq!(queue.push(from(1), "a1"), Ok((0, None)));
+        assert_eq!(queue.push(from(1), "a2"), Ok((1, None)));
         assert_eq!(queue.push(from(1), "a3"), Err(Full::FromOne));
-        assert_eq!(queue.push(from(2), "b1"), Ok(2));
-        assert_eq!(queue.push(from(2), "b2"), Err(Full::InAll));
+        assert_eq!(queue.push(from(2), "b1"), Ok((2, None)));
+        assert_eq!(queue.push(from(2), "b2"), Err(Full::InAll), "nobody has more");
         assert_eq!(queue.push(from(1), "a3"), Err(Full::FromOne));
         queue.pop();
-        assert_eq!(queue.push(from(2), "b2"), Ok(3));
+        assert_eq!(queue.push(from(2), "b2"), Ok((3, None)));
+    }
+
+    #[test]
+    fn who_has_most_makes_room_for_who_has_less() {
+        let mut queue = queue(3, 3);
+        for what in ["a1", "a2", "a3"] {
+            queue.push(from(1), what).expect("room");
+        }
+        assert_eq!(queue.push(from(2), "b1"), Ok((3, Some("a3"))));
+        assert_eq!(queue.push(from(2), "b2"), Err(Full::InAll));
+        assert_eq!(queue.push(from(3), "c1"), Ok((4, Some("a2"))));
+        assert_eq!(queue.push(from(4), "d1"), Err(Full::InAll), "everybody has one");
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, ["a1", "b1", "c1"]);
     }
 
     #[test]
     fn what_was_taken_back_makes_room_and_has_no_turn() {
         let mut queue = queue(1, 2);
-        let a = queue.push(from(1), "a").expect("room");
+        let (a, _) = queue.push(from(1), "a").expect("room");
         queue.push(from(2), "b").expect("room");
         assert_eq!(queue.take_back(from(1), a), Some("a"));
         assert_eq!(queue.take_back(from(1), a), None);

@@ -26,8 +26,8 @@ const RETRY_AFTER: u64 = 2;
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// Something to do with a tool.
-type Job<T> = Box<dyn FnOnce(&T) + Send>;
+/// Something to do with the tool; without it, the job has to make room for another.
+type Job<T> = Box<dyn FnOnce(Option<&T>) + Send>;
 
 struct Shared<T> {
     tool: T,
@@ -65,11 +65,18 @@ impl<T: Send + Sync + 'static> Workers<T> {
         job: impl FnOnce(&T) -> A + Send + 'static,
     ) -> Result<A> {
         let (answer, answered) = oneshot::channel();
-        let job: Job<T> = Box::new(move |tool| drop(answer.send(job(tool))));
-        let number = self.0.state.lock().queue.push(from, job).map_err(refused)?;
+        let job: Job<T> = Box::new(move |tool| {
+            // Whoever waited may have gone away.
+            let _ = answer.send(tool.map(job).ok_or(Full::FromOne));
+        });
+        let pushed = self.0.state.lock().queue.push(from, job);
+        let (number, made_room) = pushed.map_err(refused)?;
+        if let Some(other) = made_room {
+            other(None);
+        }
         self.0.wake.notify_one();
         let _place = Place { shared: &self.0, from, number };
-        answered.await.map_err(Error::internal)
+        answered.await.map_err(Error::internal)?.map_err(refused)
     }
 }
 
@@ -116,7 +123,7 @@ fn work<T>(shared: &Shared<T>) {
             }
         };
         // Whoever waits learns of a panic by the end of their channel; the thread has others to work for.
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| job(&shared.tool)));
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| job(Some(&shared.tool))));
     }
 }
 

@@ -117,8 +117,9 @@ pub type Sink<'a> = dyn FnMut(Record) -> Result<()> + Send + 'a;
 /// Records on their way into a store.
 pub type Source<'a> = dyn Iterator<Item = Result<Record>> + Send + 'a;
 
-/// The version of the format: the first line of a file says it. One that is not known is refused.
-const FORMAT: u32 = 1;
+/// The version of the format: the first line of a file says it. Former ones are read, newer ones refused. Version 2 has addresses that
+/// users logged in from, and the key that they are sealed with.
+const FORMAT: u32 = 2;
 
 /// The first line of a file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -247,9 +248,9 @@ impl<R: BufRead> Reader<R> {
         let first = first.ok_or_else(|| unreadable(1, "the archive is empty"))?;
         let manifest: Manifest =
             serde_json::from_str(&first).map_err(|_| unreadable(1, "this is no archive of px0"))?;
-        if manifest.px0_archive != FORMAT {
+        if !(1..=FORMAT).contains(&manifest.px0_archive) {
             let why = format!(
-                "the archive has format {}; this px0 reads {FORMAT}; a newer px0 made it",
+                "the archive has format {}; this px0 reads up to {FORMAT}; a newer px0 made it",
                 manifest.px0_archive
             );
             return Err(unreadable(1, why));

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, header},
@@ -59,18 +61,19 @@ async fn enter(
     app: &App,
     operation: Operation,
     request: Request,
-) -> Result<(Request, Option<Room>), Error> {
+) -> Result<(Request, Option<Arc<Room>>), Error> {
     let mut caller = who(app, operation, request.headers()).await?;
     let (mut parts, body) = request.into_parts();
-    let read = body::read(app, operation, &caller, &parts.headers, body).await;
-    if read.waited {
+    let (read, waited) = body::read(app, operation, &caller, &parts, body).await;
+    if waited {
         caller = who(app, operation, &parts.headers).await?;
     }
     let query = Params::parse(parts.uri.query().unwrap_or_default())?;
     parts.extensions.insert(query);
     parts.extensions.insert(caller);
-    parts.extensions.insert(read.body);
-    Ok((Request::from_parts(parts, axum::body::Body::empty()), read.room))
+    let room = read.room();
+    parts.extensions.insert(read);
+    Ok((Request::from_parts(parts, axum::body::Body::empty()), room))
 }
 
 async fn who(app: &App, operation: Operation, headers: &HeaderMap) -> Result<Caller, Error> {

@@ -23,10 +23,10 @@ use serde::{
 use serde_json::{json, value::RawValue};
 use tokio::time::Instant;
 
-use super::not_admitted;
+use super::{Peer, not_admitted};
 use crate::{
     App,
-    bodies::{Bodies, Room, SMALL},
+    bodies::{Room, SMALL},
     error::ApiError,
 };
 
@@ -42,8 +42,9 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// The bytes that must have come since the last look: 1 KiB a second.
 const LEAST: usize = 5 * 1024;
 
-/// The same while others wait for the room that the body has: 64 KiB a second.
-const LEAST_WHILE_OTHERS_WAIT: usize = 5 * 64 * 1024;
+/// The same for who has room that others wait for: 32 KiB a second.
+const WINDOW_WHILE_OTHERS_WAIT: Duration = Duration::from_secs(2);
+const LEAST_WHILE_OTHERS_WAIT: usize = 64 * 1024;
 
 /// The fields of a JSON object, each still the text that was sent.
 pub(crate) struct Fields<'a> {
@@ -65,7 +66,7 @@ impl<T: FromFields> FromRequestParts<App> for Body<T> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let body = parts.extensions.remove::<ReadBody>().ok_or_else(not_admitted)?;
-        let bytes = body.into_bytes()?;
+        let (bytes, room) = body.into_bytes()?;
         let read = |bytes: &[u8], app: &App| -> Result<T> {
             T::from_fields(&Fields::parse(bytes, app.px0.policy())?)
         };
@@ -73,7 +74,11 @@ impl<T: FromFields> FromRequestParts<App> for Body<T> {
         let value = match tenant {
             Some(&Tenant(org)) => {
                 let for_later = app.clone();
-                let work = move || read(&bytes, &for_later);
+                // It goes on when nobody waits for it any more, and so does what it holds.
+                let work = move || {
+                    let _room = room;
+                    read(&bytes, &for_later)
+                };
                 app.sandbox.slowly(org, work).await.map_err(Error::internal)?
             }
             None => read(&bytes, app),
@@ -90,8 +95,8 @@ impl Tenant {
     /// Notes whose body it is, if that will be asked.
     pub(super) fn note(parts: &mut Parts, org: Option<OrgId>) {
         let body = parts.extensions.get::<ReadBody>();
-        let is_large =
-            body.is_some_and(|body| matches!(body, ReadBody::Whole(bytes) if bytes.len() > LARGE));
+        let is_large = body
+            .is_some_and(|body| matches!(body, ReadBody::Whole(bytes, _) if bytes.len() > LARGE));
         if let Some(org) = org.filter(|_| is_large) {
             parts.extensions.insert(Self(org));
         }
@@ -101,7 +106,8 @@ impl Tenant {
 /// A body as it arrived, or what is wrong with it.
 #[derive(Clone)]
 pub(super) enum ReadBody {
-    Whole(Bytes),
+    /// All of it, with the room that it has if it is large.
+    Whole(Bytes, Option<Arc<Room>>),
     NotJson,
     TooLarge(usize),
     CutOff,
@@ -115,9 +121,17 @@ impl ReadBody {
         matches!(self, Self::NotJson | Self::TooLarge(_) | Self::TooSlow | Self::NoRoom(_))
     }
 
-    fn into_bytes(self) -> Result<Bytes> {
+    /// The room that it has.
+    pub(super) fn room(&self) -> Option<Arc<Room>> {
         match self {
-            Self::Whole(bytes) => Ok(bytes),
+            Self::Whole(_, room) => room.clone(),
+            _ => None,
+        }
+    }
+
+    fn into_bytes(self) -> Result<(Bytes, Option<Arc<Room>>)> {
+        match self {
+            Self::Whole(bytes, room) => Ok((bytes, room)),
             Self::NotJson => Err(Error::new(
                 Code::UnsupportedMediaType,
                 "the body must be sent as content-type application/json",
@@ -140,108 +154,151 @@ impl ReadBody {
     }
 }
 
-/// What came of reading a body.
-pub(super) struct Read {
-    pub(super) body: ReadBody,
-    /// Whether that took any waiting.
-    pub(super) waited: bool,
-    /// What the body takes; to be kept until the answer.
-    pub(super) room: Option<Room>,
-}
-
-impl From<ReadBody> for Read {
-    fn from(body: ReadBody) -> Self {
-        Self { body, waited: false, room: None }
-    }
-}
-
-/// Reads a body. One that will be refused anyway is not read.
+/// Reads a body; says whether that took any waiting. One that will be refused anyway is not read.
 pub(super) async fn read(
     app: &App,
     operation: Operation,
     caller: &Caller,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: axum::body::Body,
-) -> Read {
+) -> (ReadBody, bool) {
     if HttpBody::is_end_stream(&body) {
-        return ReadBody::Whole(Bytes::new()).into();
+        return (ReadBody::Whole(Bytes::new(), None), false);
     }
-    if !is_json(headers) {
-        return ReadBody::NotJson.into();
+    if !is_json(&parts.headers) {
+        return (ReadBody::NotJson, false);
     }
     let documents = operation.takes_documents();
     let max = if documents { app.http.max_body } else { SMALL.min(app.http.max_body) };
-    let announced = headers.get(header::CONTENT_LENGTH);
+    let announced = parts.headers.get(header::CONTENT_LENGTH);
     let announced: Option<u64> = announced.and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length| length > max as u64) {
-        return ReadBody::TooLarge(max).into();
+        return (ReadBody::TooLarge(max), false);
     }
     // Whoever does not say how much is to come may send as much as there can be.
     let size = announced.map_or(max, |length| usize::try_from(length).unwrap_or(max));
-    let mut waited = false;
-    let room = if size > SMALL {
-        let room = match app.bodies.try_room(caller, size) {
-            Some(room) => Ok(room),
-            None => {
-                waited = true;
-                app.bodies.room(caller, size).await
-            }
-        };
-        match room {
-            Ok(room) => Some(room),
-            Err(why) => return ReadBody::NoRoom(Arc::new(why)).into(),
-        }
-    } else {
-        None
+    let mut arriving = Arriving { app, caller, parts, max, size, room: None };
+    let mut whole = pin!(arriving.whole(body, announced.is_some()));
+    let at_once = poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await;
+    let (body, waited) = match at_once {
+        Poll::Ready(body) => (body, false),
+        Poll::Pending => (whole.await, true),
     };
-    let mut collect = pin!(collect(body, max, &app.bodies));
-    let at_once = poll_fn(|context| Poll::Ready(collect.as_mut().poll(context))).await;
-    let body = match at_once {
-        Poll::Ready(body) => body,
-        Poll::Pending => {
-            waited = true;
-            collect.await
-        }
-    };
-    Read { body, waited, room }
+    (body.unwrap_or_else(|why| why), waited)
 }
 
-/// Reads at most `max` bytes, and gives up on who sends them too slowly.
-async fn collect(mut body: axum::body::Body, max: usize, bodies: &Bodies) -> ReadBody {
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    let (mut look, mut before) = (Instant::now() + WINDOW, 0);
-    loop {
-        let come = first.len() + all.len();
-        let frame = match tokio::time::timeout_at(look, body.frame()).await {
-            Ok(frame) => frame,
-            Err(_) => {
-                let others_wait = bodies.is_short();
-                let least = if others_wait { LEAST_WHILE_OTHERS_WAIT } else { LEAST };
-                if come - before < least {
-                    return ReadBody::TooSlow;
-                }
-                (look, before) = (Instant::now() + WINDOW, come);
+/// A body that is being read.
+struct Arriving<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    parts: &'a Parts,
+    /// Most bytes that it may have.
+    max: usize,
+    /// Most bytes that are still possible.
+    size: usize,
+    room: Option<Arc<Room>>,
+}
+
+impl Arriving<'_> {
+    /// Reads all of it, and gives up on who sends it too slowly.
+    async fn whole(
+        &mut self,
+        mut body: axum::body::Body,
+        is_announced: bool,
+    ) -> std::result::Result<ReadBody, ReadBody> {
+        if is_announced {
+            self.have_room(self.size).await?;
+        }
+        let mut first = Bytes::new();
+        let mut all = BytesMut::new();
+        let mut pace = Pace::begin();
+        loop {
+            let come = first.len() + all.len();
+            let Ok(frame) = tokio::time::timeout_at(pace.next_look(), body.frame()).await else {
+                let others_wait = self.room.is_some() && self.app.bodies.is_short();
+                pace.look(come, others_wait)?;
+                continue;
+            };
+            let Some(frame) = frame else { break };
+            let data = frame.map_err(|_| ReadBody::CutOff)?.into_data();
+            // Trailers say nothing that anybody here wants to know.
+            let Ok(data) = data else { continue };
+            if come + data.len() > self.max {
+                return Err(ReadBody::TooLarge(self.max));
+            }
+            self.have_room(come + data.len()).await?;
+            if come == 0 {
+                // Most bodies come in one piece, which is not copied.
+                first = data;
                 continue;
             }
-        };
-        let Some(frame) = frame else { break };
-        let Ok(frame) = frame else { return ReadBody::CutOff };
-        let Ok(data) = frame.into_data() else { continue };
-        if come + data.len() > max {
-            return ReadBody::TooLarge(max);
-        }
-        if come == 0 {
-            // Most bodies come in one piece, which is not copied.
-            first = data;
-        } else {
             if all.is_empty() {
+                all.reserve(if is_announced { self.size } else { 2 * SMALL });
                 all.extend_from_slice(&std::mem::take(&mut first));
             }
             all.extend_from_slice(&data);
         }
+        let bytes = if all.is_empty() { first } else { all.freeze() };
+        Ok(ReadBody::Whole(bytes, self.room.take()))
     }
-    ReadBody::Whole(if all.is_empty() { first } else { all.freeze() })
+
+    /// Sees to it that there is room for the body, if it is a large one by now.
+    async fn have_room(&mut self, bytes: usize) -> std::result::Result<(), ReadBody> {
+        if bytes <= SMALL || self.room.is_some() {
+            return Ok(());
+        }
+        let Peer(from) = Peer::of(self.parts, self.app);
+        let room = self.app.bodies.room(from, self.caller, self.size).await;
+        self.room = Some(Arc::new(room.map_err(|why| ReadBody::NoRoom(Arc::new(why)))?));
+        Ok(())
+    }
+}
+
+/// How fast a body comes.
+struct Pace {
+    look: Instant,
+    before: usize,
+    look_for_others: Instant,
+    before_for_others: usize,
+}
+
+impl Pace {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self {
+            look: now + WINDOW,
+            before: 0,
+            look_for_others: now + WINDOW_WHILE_OTHERS_WAIT,
+            before_for_others: 0,
+        }
+    }
+
+    fn next_look(&self) -> Instant {
+        self.look.min(self.look_for_others)
+    }
+
+    /// Looks how many bytes came since the last look, of `come` in sum.
+    fn look(&mut self, come: usize, others_wait: bool) -> std::result::Result<(), ReadBody> {
+        let now = Instant::now();
+        let is_slow = |due: bool, before: usize, least: usize| due && come - before < least;
+        let (due, due_for_others) = (now >= self.look, now >= self.look_for_others);
+        if is_slow(due, self.before, LEAST)
+            || is_slow(
+                due_for_others && others_wait,
+                self.before_for_others,
+                LEAST_WHILE_OTHERS_WAIT,
+            )
+        {
+            return Err(ReadBody::TooSlow);
+        }
+        if due {
+            (self.look, self.before) = (now + WINDOW, come);
+        }
+        if due_for_others {
+            (self.look_for_others, self.before_for_others) = (now + WINDOW_WHILE_OTHERS_WAIT, come);
+        }
+        Ok(())
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

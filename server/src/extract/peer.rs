@@ -21,13 +21,20 @@ impl FromRequestParts<App> for Peer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Ok(Self::of(parts, app))
+    }
+}
+
+impl Peer {
+    /// Who sent the request.
+    pub(super) fn of(parts: &Parts, app: &App) -> Self {
         let connection = parts.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
         let connection = connection.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let proxies = &app.http.trusted_proxies;
         if !proxies.contains(connection) && parts.headers.contains_key(FORWARDED_FOR) {
             app.one_address.forwarded_by(connection);
         }
-        Ok(Self(Network::of(peer(connection, &parts.headers, proxies))))
+        Self(Network::of(peer(connection, &parts.headers, proxies)))
     }
 }
 
