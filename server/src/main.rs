@@ -50,7 +50,7 @@ enum Command {
         /// The file; standard output for `-`, or without one.
         file: Option<PathBuf>,
     },
-    /// Fills an empty store from a file that `px0 export` wrote, of whatever backend.
+    /// Fills an empty store from a file that `px0 export` wrote, of whatever backend; on the embedded store px0 must be stopped.
     Import {
         /// The file.
         file: PathBuf,

@@ -88,9 +88,26 @@ pub(crate) async fn find(
     make: bool,
 ) -> Result<Found, Failure> {
     let folder = &settings.store.sled.path;
+    if settings.store.backend == Backend::Memory {
+        return Err(
+            "store.backend is \"memory\": it keeps nothing, and no other process reaches it"
+                .to_owned(),
+        );
+    }
     if settings.store.backend == Backend::Sled {
-        if !make && !folder.join("db").exists() {
+        let is_there = folder.join("db").try_exists().map_err(|error| {
+            let folder = folder.display();
+            format!("{folder} cannot be read ({error}): run this as the user that px0 runs as, or as root")
+        })?;
+        if !is_there && !make {
             return Err(format!("there is no store at {} (store.sled.path)", folder.display()));
+        }
+        if !is_there {
+            let _ = writeln!(
+                io::stderr(),
+                "there was no store at {}, so one is made; if px0 has its store elsewhere, give its --config or PX0_STORE__SLED__PATH",
+                folder.display()
+            );
         }
         let unreachable =
             |error| format!("cannot ask the px0 that has {} open: {error}", folder.display());

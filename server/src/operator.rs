@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io};
 
-use px0_config::{Backend, Settings};
+use px0_config::Settings;
 use px0_core::{
     Email, Error, Name,
     store::SharedStore,
@@ -85,12 +85,6 @@ async fn ask(
     make: bool,
     each: Each<'_>,
 ) -> Result<(), Failure> {
-    if settings.store.backend == Backend::Memory {
-        return Err(
-            "store.backend is \"memory\": it keeps nothing, and no other process reaches it"
-                .to_owned(),
-        );
-    }
     match find(settings, &Request::Operator(request.clone()), make).await? {
         Found::There(answer) => each_line(answer, each),
         Found::Here(store) => {
