@@ -95,7 +95,7 @@ async fn send_slowly(
             },
         }
     });
-    let Ok(read) = ended.await else {
+    let Ok(read) = Box::pin(ended).await else {
         return Ok(None);
     };
     let said = String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).into_owned();
