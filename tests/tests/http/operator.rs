@@ -274,7 +274,6 @@ async fn messages_are_in_words_of_the_operator() {
         vec!["import".to_owned(), "-".to_owned()],
         vec!["export".to_owned(), path(folder.path())],
         vec!["export".to_owned(), "/nowhere/x".to_owned()],
-        vec!["fsck".to_owned()],
         vec!["plugin".to_owned(), "check".to_owned(), "/nowhere".to_owned()],
         vec!["plugin".to_owned(), "check".to_owned(), path(&folder.path().join("plugin"))],
         vec!["plugin".to_owned(), "add".to_owned(), "/nowhere".to_owned()],
@@ -284,7 +283,6 @@ async fn messages_are_in_words_of_the_operator() {
         let output = run(&text, &settings(&folder, &[])).await;
         all.push((format!("{text:?}"), said(&output, false)));
     }
-    for (what, said) in &all {}
     for (what, said) in all {
         assert!(said.starts_with("px0: ") && said.len() > 20, "{what}: {said}");
         for inside in [

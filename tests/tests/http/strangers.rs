@@ -179,6 +179,7 @@ async fn a_body_that_comes_too_slowly_is_cut_and_its_room_is_others() {
     slow.write_all(b"{\"variables\":").unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     // Others have room, and the same caller too for what is small.
+    let bob = Client::from_address(app.base(), ELSEWHERE).with_token(bob.token());
     bob.post_text(path, variables(60_000)).await.expect(200);
     ada.post_text(path, variables(10_000)).await.expect(200);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
