@@ -306,7 +306,7 @@ mod tests {
         let busy: Vec<_> = (0..3).filter_map(|_| connections.enter(address(1))).collect();
         let _running: Vec<_> = busy.iter().map(|place| place.requests().begin()).collect();
         let _idle: Vec<_> = (0..2).filter_map(|_| connections.enter(address(2))).collect();
-        assert!(connections.enter(address(3)).is_some());
+        let _newcomer = connections.enter(address(3)).expect("there is room");
         assert_eq!((connections.open(), connections.evicted()), (5, 1));
     }
 

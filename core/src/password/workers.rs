@@ -184,18 +184,29 @@ mod tests {
             let workers = workers.clone();
             tokio::spawn(async move { workers.run(from(last), |()| ()).await })
         };
-        let waiting = [wait(1), wait(1)];
+        let [first, second] = [wait(1), wait(1)];
         tokio::time::sleep(Duration::from_millis(50)).await;
         let error = workers.run(from(1), |()| ()).await.expect_err("two wait");
         assert_eq!(error.code, Code::RateLimited);
         let last = wait(2);
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let error = workers.run(from(3), |()| ()).await.expect_err("three wait");
+        // Who has two makes room for who has none.
+        let newcomer = wait(3);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let error = workers.run(from(4), |()| ()).await.expect_err("three wait, one of each");
         assert_eq!(error.code, Code::Unavailable);
         drop(hold);
-        for one in waiting.into_iter().chain([last]) {
-            one.await.expect("no panic").expect("had its turn");
+        let mut refused = 0;
+        for one in [first, second, last, newcomer] {
+            match one.await.expect("no panic") {
+                Ok(()) => {}
+                Err(error) => {
+                    assert_eq!(error.code, Code::RateLimited);
+                    refused += 1;
+                }
+            }
         }
+        assert_eq!(refused, 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

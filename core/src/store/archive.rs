@@ -408,10 +408,14 @@ mod tests {
             [lines[0], lines[1], lines[3]].join("\n"),
             text.replace("abc", "abd"),
             format!("{text}\n{}", lines[1]),
-            text.replacen("\"px0_archive\":1", "\"px0_archive\":2", 1),
+            text.replacen("\"px0_archive\":2", "\"px0_archive\":3", 1),
         ] {
             let told = read(&broken).expect_err("not whole").to_string();
             assert!(told.starts_with("line "), "{told}");
         }
+        assert!(
+            read(&text.replacen("\"px0_archive\":2", "\"px0_archive\":1", 1)).is_ok(),
+            "former ones are read"
+        );
     }
 }
