@@ -128,9 +128,11 @@ pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary,
         return write(found, &mut io::stdout()).await;
     };
     let unwritable = |error: io::Error| {
-        // Of a temporary file it names a path that nobody knows.
-        let inner = error.get_ref().and_then(|inner| inner.source());
-        let why = inner.map_or_else(|| error.to_string(), ToString::to_string);
+        // The words of a temporary file name a path that nobody knows.
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+            kind => io::Error::from(kind).to_string(),
+        };
         format!("cannot write {}: {why}", file.display())
     };
     if file.exists() && !file.is_file() {

@@ -128,10 +128,11 @@ fn options(settings: &PostgresSettings) -> Result<PgConnectOptions> {
                 .to_owned(),
         ));
     }
-    let options = PgConnectOptions::from_str(&settings.url).map_err(|error| {
-        // The driver's words may repeat the URL, which has a password in it.
-        let why = plain(&error).replace(&settings.url, "…");
-        StoreError::Unavailable(format!("store.postgres.url is not a URL of Postgres: {why}"))
+    // The driver's words may repeat any part of the URL, which has a password in it.
+    let options = PgConnectOptions::from_str(&settings.url).map_err(|_| {
+        let why = "store.postgres.url is not a URL of Postgres: expected postgres://user:password@host:5432/database, and behind a \
+                   question mark parameters of libpq with values that it knows (sslmode=require)";
+        StoreError::Unavailable(why.to_owned())
     })?;
     let timeout = settings.statement_timeout_ms.to_string();
     Ok(options
