@@ -30,7 +30,7 @@ impl Embedded {
     /// A component and its code. No code means that the build could not compile for its target.
     ///
     /// # Safety
-    /// `code` is empty, or what [`px0_precompile::embed`] made.
+    /// `code` is empty, or what [`px0_precompile::embed`] made, and it is constant data of the program.
     #[expect(unsafe_code, reason = "who names the code vouches for it")]
     pub const unsafe fn new(component: &'static [u8], code: &'static [u8]) -> Self {
         Self { component, code }
@@ -55,6 +55,7 @@ impl Embedded {
         // The engine itself refuses code of other settings or for other processors.
         #[expect(unsafe_code, reason = "the code is part of this program")]
         let component = unsafe { Component::deserialize(engine, self.code) };
+        self.give_back();
         component
             .inspect_err(|error| {
                 let error = format!("{error:#}");
@@ -67,11 +68,33 @@ impl Embedded {
     }
 }
 
+impl Embedded {
+    /// Gives the memory back that the code took while it was read: the engine has its own copy. Only whole pages can be given back.
+    #[cfg(target_os = "linux")]
+    fn give_back(&self) {
+        use rustix::{mm, param::page_size};
+
+        let std::ops::Range { start, end } = self.code.as_ptr_range();
+        let to_page = start.align_offset(page_size());
+        let whole = self.code.len().saturating_sub(to_page + end.addr() % page_size());
+        let first = start.wrapping_add(to_page).cast_mut().cast();
+        // SAFETY: the pages are constant data of the program, so they come from its file again, the same, when somebody reads them.
+        #[expect(unsafe_code, reason = "the call takes a bare address")]
+        let given = unsafe { mm::madvise(first, whole, mm::Advice::LinuxDontNeed) };
+        if let Err(error) = given {
+            tracing::debug!(%error, "the memory of embedded code is not given back");
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn give_back(&self) {}
+}
+
 /// The component `name` of the build script of the crate that says this, as an [`Embedded`].
 #[macro_export]
 macro_rules! embedded {
     ($name:literal) => {{
-        // SAFETY: the build script has the code made by `px0_precompile::embed`.
+        // SAFETY: the build script has the code made by `px0_precompile::embed`, and what a macro includes is constant.
         #[expect(unsafe_code, reason = "the code is part of this program")]
         unsafe {
             $crate::host::Embedded::new(

@@ -29,6 +29,15 @@ fn give_back_memory() {
     }
 }
 
+/// Gives memory back that only the start used: in an idle px0 nothing is allocated, and the allocator would keep it.
+fn give_back_what_the_start_took() {
+    // SAFETY: it may be called at any time.
+    #[expect(unsafe_code, reason = "a call of the allocator")]
+    unsafe {
+        libmimalloc_sys::mi_collect(true);
+    }
+}
+
 /// Prompt infrastructure in one binary.
 #[derive(Parser)]
 #[command(name = "px0", version, about)]
@@ -207,6 +216,7 @@ async fn serving(settings: Settings, telemetry: Telemetry) -> Result<Ended, Stri
     };
     // Whoever started px0 may have stopped reading; that is no reason to stop serving.
     let _ = writeln!(std::io::stdout(), "{told}");
+    give_back_what_the_start_took();
     loop {
         match signals.next().await {
             Signal::Stop => break,

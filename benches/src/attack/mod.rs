@@ -11,11 +11,13 @@ use serde_json::json;
 mod addresses;
 mod fat_bodies;
 mod hammer;
+mod held;
 mod idle_connections;
 mod logins;
 mod process;
 mod scene;
 mod slow_bodies;
+mod slow_readers;
 mod starts;
 
 use process::Binary;
@@ -60,6 +62,13 @@ enum Attack {
         #[command(flatten)]
         options: slow_bodies::Options,
     },
+    /// Answers that nobody reads.
+    SlowReaders {
+        #[command(flatten)]
+        watch: Watch,
+        #[command(flatten)]
+        options: slow_readers::Options,
+    },
     /// Guesses of the password of one account, and of many.
     Logins {
         #[command(flatten)]
@@ -102,6 +111,7 @@ pub async fn run(options: Options, print: fn(String)) {
                 Attack::IdleConnections { watch, options: idle_connections::Options::default() },
                 Attack::FatBodies { watch, options: fat_bodies::Options::default() },
                 Attack::SlowBodies { watch, options: slow_bodies::Options::default() },
+                Attack::SlowReaders { watch, options: slow_readers::Options::default() },
                 Attack::Logins { watch, options: logins::Options::default() },
                 Attack::Addresses { watch, options: addresses::Options::default() },
             ];
@@ -146,6 +156,7 @@ async fn once(attack: &Attack, binary: &Binary) -> Vec<Outcome> {
         }
         Attack::FatBodies { watch, options } => fat_bodies::run(binary, *watch, *options).await,
         Attack::SlowBodies { watch, options } => slow_bodies::run(binary, *watch, *options).await,
+        Attack::SlowReaders { watch, options } => slow_readers::run(binary, *watch, *options).await,
         Attack::Logins { watch, options } => logins::run(binary, *watch, *options).await,
         Attack::Addresses { watch, options } => addresses::run(binary, *watch, *options).await,
         Attack::Starts { .. } | Attack::All { .. } => Vec::new(),

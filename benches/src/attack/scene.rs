@@ -106,6 +106,17 @@ impl Scene {
         Self { process, neighbour, attacker, watch }
     }
 
+    /// Another tenant who attacks, with a live prompt `chat`.
+    ///
+    /// # Panics
+    /// When px0 refuses them.
+    pub(crate) async fn one_more_attacker(&self, number: usize) -> Tenant {
+        let api = Api { addr: self.addr() };
+        let attacker = api.tenant(&format!("attacker{number}")).await;
+        api.live(&attacker, "chat", TEMPLATE).await;
+        attacker
+    }
+
     /// Where px0 listens.
     pub(crate) fn addr(&self) -> std::net::SocketAddr {
         self.process.addr

@@ -1,13 +1,12 @@
 //! Connections that announce a large body, send nearly all of it, and then a byte a second: what they hold, and for how long.
 
 use std::{
-    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::tcp::OwnedWriteHalf,
@@ -15,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    held::{self, Ending},
     process::{Binary, Start},
     scene::{Outcome, Scene, Watch},
 };
@@ -29,11 +29,14 @@ pub(crate) struct Options {
     /// Seconds that they go on, unless they are cut.
     #[arg(long, default_value_t = 40.0)]
     hold: f64,
+    /// Organizations and addresses that they come from.
+    #[arg(long, default_value_t = 4)]
+    attackers: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 200, hold: 40.0 }
+        Self { connections: 200, hold: 40.0, attackers: 4 }
     }
 }
 
@@ -46,41 +49,27 @@ const REST: usize = 1024;
 pub(crate) async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {
     let watch = Watch { seconds: options.hold, ..watch };
     let mut scene = Scene::begin(binary, &Start::default(), watch).await;
-    let name = format!("slow-bodies: {}", options.connections);
-    vec![scene.under(&name, async |scene, until| attack(scene, until, options).await).await]
+    let mut keys = vec![scene.attacker.key.clone()];
+    for number in 1..options.attackers.max(1) {
+        keys.push(scene.one_more_attacker(number).await.key);
+    }
+    let attack = async |scene: &Scene, until| attack(scene, until, options, &keys).await;
+    let name = format!("slow-bodies: {} of {}", options.connections, keys.len());
+    vec![scene.under(&name, attack).await]
 }
 
-async fn attack(scene: &Scene, until: Instant, options: Options) -> Value {
+async fn attack(scene: &Scene, until: Instant, options: Options, keys: &[String]) -> Value {
     let mut running = JoinSet::new();
-    for _ in 0..options.connections {
-        running.spawn(send_slowly(scene.addr(), scene.attacker.key.clone(), until));
+    for number in 0..options.connections {
+        let source = held::source(number, keys.len());
+        let key = keys[number % keys.len()].clone();
+        running.spawn(send_slowly(scene.addr(), source, key, until));
     }
-    let (mut cut, mut kept, mut refused, mut answers) = (Vec::new(), 0, 0, BTreeMap::new());
-    while let Some(ended) = running.join_next().await {
-        match ended.unwrap() {
-            Ok(Some((after, answer))) => {
-                cut.push(after.as_secs_f64());
-                *answers.entry(answer).or_insert(0) += 1;
-            }
-            Ok(None) => kept += 1,
-            Err(_) => refused += 1,
-        }
-    }
-    cut.sort_by(f64::total_cmp);
-    json!({
-        "cut": cut.len(), "cut_after_seconds":
-            { "first": cut.first(), "median": cut.get(cut.len() / 2), "last": cut.last() },
-        "answers": answers, "never_cut": kept, "never_opened": refused,
-    })
+    held::sum_up(running).await
 }
 
 /// When it was cut after its beginning, and with which status; `None` if it never was.
-async fn send_slowly(
-    addr: SocketAddr,
-    key: String,
-    until: Instant,
-) -> io::Result<Option<(Duration, String)>> {
-    let source = Ipv4Addr::new(127, 0, 0, 2);
+async fn send_slowly(addr: SocketAddr, source: Ipv4Addr, key: String, until: Instant) -> Ending {
     let stream = connect(addr, Some(source.into())).await?;
     let begun = Instant::now();
     let (mut reads, writes) = stream.into_split();
