@@ -36,9 +36,9 @@ impl Default for Options {
 }
 
 /// Bytes of an answer, nearly.
-const ANSWER: usize = 200_000;
+const ANSWER: usize = 60_000;
 /// Requests of a connection: their answers are more than the buffers of the system take.
-const REQUESTS: usize = 64;
+const REQUESTS: usize = 200;
 
 /// Runs it.
 pub(crate) async fn run(binary: &Binary, watch: Watch, options: Options) -> Vec<Outcome> {

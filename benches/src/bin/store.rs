@@ -139,7 +139,10 @@ fn size_of(folder: &Path) -> u64 {
 }
 
 fn sled(folder: &Path) -> SharedStore {
-    Arc::new(SledStore::open(SledSettings { path: folder.to_owned() }).unwrap())
+    Arc::new(
+        SledStore::open(SledSettings { path: folder.to_owned(), ..SledSettings::default() })
+            .unwrap(),
+    )
 }
 
 async fn on_sled(sizes: &[usize]) {
