@@ -61,7 +61,7 @@ impl Accounts for PgStore {
         role: Role,
     ) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(self.org_of(team).await?).await?;
             locks::team(&mut tx, team).await?;
             insert(&mut tx, &account).await?;
             members::join(&mut tx, team, account.user.id, role, stamp.at).await?;
@@ -88,7 +88,7 @@ impl Accounts for PgStore {
 
     async fn open_session(&self, session: Session, from: TokenHash) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(session.user.uuid()).await?;
             locks::user_to_log_in(&mut tx, session.user).await?;
             insert_session(&mut tx, &session).await?;
             addresses::note(&mut tx, &session, from).await?;
@@ -245,7 +245,7 @@ impl Accounts for PgStore {
         is_verified: bool,
     ) -> Result<User> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(user.uuid()).await?;
             let mut changed = locks::user(&mut tx, user).await?.user;
             if changed.email != email {
                 sqlx::query("UPDATE users SET email = $2, is_verified = $3 WHERE id = $1")
@@ -272,7 +272,7 @@ impl Accounts for PgStore {
         keep: &TokenHash,
     ) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(user.uuid()).await?;
             let account = locks::user(&mut tx, user).await?;
             if account.password_hash != expected {
                 return Err(px0_core::store::Thing::User.into());

@@ -123,7 +123,7 @@ impl PgStore {
         kind: &str,
         code: MailedCode,
     ) -> PgResult<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(user.uuid()).await?;
         locks::user(&mut tx, user).await?;
         let before = of(&mut tx, user, kind).await?;
         let Some(codes) = MailedCodes::with(before, code, now) else {

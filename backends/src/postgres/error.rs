@@ -58,7 +58,11 @@ pub(super) fn plain(error: &sqlx::Error) -> String {
         sqlx::Error::Configuration(why) => why.to_string().replace('"', "`"),
         sqlx::Error::Io(why) => format!("it cannot be reached: {why}"),
         sqlx::Error::Tls(why) => format!("the connection cannot be secured by TLS: {why}"),
-        sqlx::Error::PoolTimedOut => "no connection was free in time".to_owned(),
+        sqlx::Error::PoolTimedOut => {
+            "no connection was free within store.postgres.acquire_timeout_ms: see whether the database answers (pg_stat_activity), \
+             and whether store.postgres.max_connections is enough"
+                .to_owned()
+        }
         sqlx::Error::PoolClosed => "the store is closed".to_owned(),
         other => other.to_string(),
     }
@@ -97,10 +101,13 @@ fn of_database(said: &PgDatabaseError) -> Option<StoreError> {
         Some("tags_version") => return missing(Thing::Version),
         _ => {}
     }
+    // A standby, a database that is set to only read, or whose disk is full.
+    if matches!(said.code(), "25006" | "53100") {
+        return Some(StoreError::ReadOnly(said.to_string()));
+    }
     let class = said.code().get(..2).unwrap_or_default();
-    // Connection exception, invalid authorization, transaction rollback, insufficient resources, object in use, operator
-    // intervention (a statement's time-out among them), and a standby that was asked to write.
-    let cannot_now =
-        matches!(class, "08" | "28" | "40" | "53" | "55" | "57") || said.code() == "25006";
+    // Connection exception, invalid authorization, transaction rollback, insufficient resources, object in use, and operator
+    // intervention (a statement's time-out among them).
+    let cannot_now = matches!(class, "08" | "28" | "40" | "53" | "55" | "57");
     cannot_now.then(|| StoreError::Unavailable(said.to_string()))
 }

@@ -19,7 +19,7 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-use super::PgResult;
+use super::{PgResult, turns::Turn};
 
 /// What is listened to.
 const CHANNEL: &str = "px0_changes";
@@ -163,11 +163,17 @@ pub(super) struct Write {
     tx: Transaction<'static, Postgres>,
     feed: Arc<Feed>,
     changes: BTreeSet<Change>,
+    /// Until the connection is given back.
+    _turn: Option<Turn>,
 }
 
 impl Write {
-    pub(super) fn new(tx: Transaction<'static, Postgres>, feed: Arc<Feed>) -> Self {
-        Self { tx, feed, changes: BTreeSet::new() }
+    pub(super) fn new(
+        tx: Transaction<'static, Postgres>,
+        feed: Arc<Feed>,
+        turn: Option<Turn>,
+    ) -> Self {
+        Self { tx, feed, changes: BTreeSet::new(), _turn: turn }
     }
 
     /// Whoever keeps copies is to be told of this.

@@ -10,7 +10,7 @@ use px0_core::{
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Connection, PgResult, Write, error::PgError, rows, rule};
+use super::{Connection, PgResult, PgStore, Write, error::PgError, rows, rule};
 
 /// Locks an organization: nobody else changes its people, teams or keys meanwhile.
 pub(super) async fn org(c: &mut Connection, org: OrgId) -> PgResult<Org> {
@@ -81,6 +81,46 @@ pub(super) async fn prompt(tx: &mut Write, prompt: PromptId) -> PgResult<Prompt>
     Ok(found)
 }
 
+/// Locks what prompts of these teams are called: nobody else gives, changes or moves a name or a slug there meanwhile. Answers the
+/// organization of one of them.
+///
+/// A prompt is given its name only under this lock. Two prompts that each get what the other had would else wait for each other.
+pub(super) async fn names(c: &mut Connection, teams: &[TeamId]) -> PgResult<Option<OrgId>> {
+    let teams: Vec<Uuid> = teams.iter().map(|team| team.uuid()).collect();
+    let found =
+        sqlx::query("SELECT org_id FROM teams WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
+            .bind(teams)
+            .fetch_all(c)
+            .await?;
+    let org = found.first().map(|row| row.try_get("org_id")).transpose()?;
+    Ok(org.map(OrgId::from_uuid))
+}
+
+/// Locks a prompt, and before it the names of its team and of the one that it is moved to.
+pub(super) async fn prompt_and_names(
+    tx: &mut Write,
+    id: PromptId,
+    to: Option<TeamId>,
+) -> PgResult<Prompt> {
+    loop {
+        // It may be moved while its team is waited for. Then all is let go, and locked anew: in the order of ids, so that nobody waits in
+        // a circle.
+        sqlx::query("SAVEPOINT names").execute(&mut **tx).await?;
+        let row = sqlx::query("SELECT team_id FROM prompts WHERE id = $1")
+            .bind(id.uuid())
+            .fetch_optional(&mut **tx)
+            .await?;
+        let team = TeamId::from_uuid(row.ok_or(Thing::Prompt)?.try_get("team_id")?);
+        let teams = Vec::from_iter([team].into_iter().chain(to));
+        names(tx, &teams).await?;
+        let locked = prompt(tx, id).await?;
+        if teams.contains(&locked.team_id) {
+            return Ok(locked);
+        }
+        sqlx::query("ROLLBACK TO SAVEPOINT names").execute(&mut **tx).await?;
+    }
+}
+
 /// The same; an archived one is refused.
 pub(super) async fn active_prompt(tx: &mut Write, id: PromptId) -> PgResult<Prompt> {
     let prompt = prompt(tx, id).await?;
@@ -88,16 +128,39 @@ pub(super) async fn active_prompt(tx: &mut Write, id: PromptId) -> PgResult<Prom
     Ok(prompt)
 }
 
-/// Locks the prompt of a version.
-pub(super) async fn prompt_of(tx: &mut Write, version: VersionId) -> PgResult<Prompt> {
-    // Versions stay in their prompt.
-    let row = sqlx::query("SELECT prompt_id FROM versions WHERE id = $1")
-        .bind(version.uuid())
-        .fetch_optional(&mut **tx)
-        .await?;
-    let id: Uuid = row.ok_or(Thing::Version)?.try_get("prompt_id")?;
-    prompt(tx, PromptId::from_uuid(id)).await.map_err(|error| match error {
-        PgError(StoreError::Missing(Thing::Prompt)) => Thing::Version.into(),
-        other => other,
-    })
+impl PgStore {
+    /// Begins by locking the prompt of a version.
+    pub(super) async fn begin_at_prompt_of(&self, version: VersionId) -> PgResult<(Write, Prompt)> {
+        // Versions stay in their prompt.
+        let row = sqlx::query("SELECT prompt_id FROM versions WHERE id = $1")
+            .bind(version.uuid())
+            .fetch_optional(&self.pool)
+            .await?;
+        let id: Uuid = row.ok_or(Thing::Version)?.try_get("prompt_id")?;
+        let mut tx = self.begin_at(id).await?;
+        let prompt = prompt(&mut tx, PromptId::from_uuid(id)).await;
+        let prompt = prompt.map_err(|error| match error {
+            PgError(StoreError::Missing(Thing::Prompt)) => Thing::Version.into(),
+            other => other,
+        });
+        Ok((tx, prompt?))
+    }
+
+    /// The organization of a team, which it stays in.
+    pub(super) async fn org_of(&self, team: TeamId) -> PgResult<Uuid> {
+        let row = sqlx::query("SELECT org_id FROM teams WHERE id = $1")
+            .bind(team.uuid())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.ok_or(Thing::Team)?.try_get("org_id")?)
+    }
+
+    /// The team of a prompt, at present.
+    pub(super) async fn team_of(&self, prompt: PromptId) -> PgResult<Uuid> {
+        let row = sqlx::query("SELECT team_id FROM prompts WHERE id = $1")
+            .bind(prompt.uuid())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.ok_or(Thing::Prompt)?.try_get("team_id")?)
+    }
 }

@@ -127,7 +127,7 @@ impl PgStore {
         who: NewMember,
         role: Role,
     ) -> PgResult<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(self.org_of(team).await?).await?;
         let team = locks::team(&mut tx, team).await?;
         let found = match who {
             NewMember::Id(user) => {
@@ -158,7 +158,7 @@ impl PgStore {
     }
 
     pub(super) async fn take_member(&self, team: TeamId, user: UserId) -> PgResult<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(self.org_of(team).await?).await?;
         let team = locks::team(&mut tx, team).await?;
         let seat = seat(&mut tx, &team, user).await?;
         may_leave(&mut tx, &seat, user).await?;
@@ -174,7 +174,7 @@ impl PgStore {
     }
 
     pub(super) async fn take_person(&self, org: OrgId, user: UserId) -> PgResult<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(org.uuid()).await?;
         locks::org(&mut tx, org).await?;
         let seats = seats_in(&mut tx, org, user).await?;
         if seats.is_empty() {
@@ -195,7 +195,7 @@ impl PgStore {
     }
 
     pub(super) async fn put_role(&self, team: TeamId, user: UserId, role: Role) -> PgResult<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(self.org_of(team).await?).await?;
         let team = locks::team(&mut tx, team).await?;
         let seat = seat(&mut tx, &team, user).await?;
         let steps_down = seat.role == Role::Admin && role != Role::Admin;

@@ -13,15 +13,16 @@ use async_trait::async_trait;
 use px0_core::{
     page::Paged,
     store::{
-        Refusal, Result, Store, StoreError, Watcher,
+        Refusal, Result, Store, StoreError, StoreState, Watcher,
         archive::{Sink, Source},
     },
 };
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction,
+    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _, Transaction,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use uuid::Uuid;
 
 mod accounts;
 mod addresses;
@@ -40,12 +41,14 @@ mod requests;
 mod rows;
 mod settings;
 mod tenancy;
+mod turns;
 mod versions;
 
 pub use settings::PostgresSettings;
 
 use error::{PgError, plain};
 use feed::{Feed, Write};
+use turns::Turns;
 
 /// The schema, step by step.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -60,6 +63,9 @@ type PgResult<T> = std::result::Result<T, PgError>;
 pub struct PgStore {
     pool: PgPool,
     feed: Arc<Feed>,
+    turns: Arc<Turns>,
+    /// Longest wait for a turn, and for a connection.
+    patience: Duration,
     /// Where: without the secret in it.
     place: String,
 }
@@ -94,12 +100,18 @@ impl PgStore {
             .await
             .map_err(|error| unusable(plain(&error)))?;
         MIGRATIONS.run(&pool).await.map_err(|error| unusable(migration_failed(&error)))?;
-        Ok(Self { pool, feed, place })
+        Ok(Self { pool, feed, turns: Arc::default(), patience, place })
     }
 
     /// A transaction that writes; what it did is undone unless it is committed.
     async fn begin(&self) -> PgResult<Write> {
-        Ok(Write::new(self.pool.begin().await?, self.feed.clone()))
+        Ok(Write::new(self.pool.begin().await?, self.feed.clone(), None))
+    }
+
+    /// A transaction that begins by locking the thing of this id, and waits for its turn at that before it takes a connection.
+    async fn begin_at(&self, thing: Uuid) -> PgResult<Write> {
+        let turn = self.turns.at(thing, self.patience).await?;
+        Ok(Write::new(self.pool.begin().await?, self.feed.clone(), Some(turn)))
     }
 
     /// Lifts the limits of a transaction that may take as long as there is much: it walks or changes whole organizations.
@@ -183,8 +195,16 @@ fn most_bytes<T>() -> i64 {
 
 #[async_trait]
 impl Store for PgStore {
-    async fn ping(&self) -> Result<()> {
-        pg(async { Ok(sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)?) }).await
+    async fn ping(&self) -> Result<StoreState> {
+        pg(async {
+            let row =
+                sqlx::query("SELECT current_setting('transaction_read_only') = 'on' AS only_reads")
+                    .fetch_one(&self.pool)
+                    .await?;
+            let only_reads: bool = row.try_get("only_reads")?;
+            Ok(if only_reads { StoreState::ReadOnly } else { StoreState::Ready })
+        })
+        .await
     }
 
     async fn check(&self) -> Result<Vec<String>> {

@@ -100,7 +100,7 @@ impl PgStore {
         if replaced.rows_affected() > 0 {
             return Ok(());
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(org.uuid()).await?;
         locks::org(&mut tx, org).await?;
         let row = sqlx::query(
             "SELECT count(*) AS others FROM plugin_values WHERE org_id = $1 AND plugin = $2 AND key <> $3",

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use px0_core::{
     Timestamp,
-    ids::{OrgId, PayloadId, PromptId, TeamId, VersionId},
+    ids::{PayloadId, PromptId, TeamId, VersionId},
     lifecycle::Step,
     page::{Page, Paged, Recent},
     prompt::{Payload, PayloadChange, Prompt, PromptChange, PromptFilter, PromptRef, PromptStatus},
@@ -17,17 +17,30 @@ use super::{
     tenancy::all, versions::resolving,
 };
 
+/// The prompts `p` that $1 names, with their teams `t`, in the organizations $2 and the teams $3.
+///
+/// By its slug, a prompt is looked for in one team of the caller's after the other. The database may plan a statement once for all
+/// callers; a plan that begins with the slug reads the prompts of every tenant who has it. `LIMIT` says that a team has no two, and keeps
+/// the planner from turning the order around.
+macro_rules! named {
+    (id) => {
+        "prompts p JOIN teams t ON t.id = p.team_id AND p.id = $1 AND (t.org_id = ANY($2) OR t.id = ANY($3)) "
+    };
+    (slug) => {
+        "(SELECT id, org_id FROM teams WHERE org_id = ANY($2) UNION SELECT id, org_id FROM teams WHERE id = ANY($3)) t
+         CROSS JOIN LATERAL (SELECT * FROM prompts q WHERE q.team_id = t.id AND q.slug = $1 LIMIT 1) p "
+    };
+}
+pub(super) use named;
+
 #[async_trait]
 impl Prompts for PgStore {
     async fn create_prompt(&self, _: Stamp, prompt: Prompt) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(prompt.team_id.uuid()).await?;
+            let org = locks::names(&mut tx, &[prompt.team_id]).await?;
             insert(&mut tx, &prompt, 0).await?;
-            let row = sqlx::query("SELECT org_id FROM teams WHERE id = $1")
-                .bind(prompt.team_id.uuid())
-                .fetch_one(&mut *tx)
-                .await?;
-            tx.changed(Change::Prompts(OrgId::from_uuid(row.try_get("org_id")?)));
+            tx.changed(Change::Prompts(org.ok_or(Thing::Team)?));
             tx.commit().await
         })
         .await
@@ -36,14 +49,14 @@ impl Prompts for PgStore {
     async fn find_prompts(&self, reach: &Reach, name: &PromptRef) -> Result<Vec<Found>> {
         pg(async {
             let query = match name {
-                PromptRef::Id(_) => sqlx::query(
-                    "SELECT p.*, t.org_id FROM prompts p JOIN teams t ON t.id = p.team_id
-                     WHERE p.id = $1 AND (t.org_id = ANY($2) OR t.id = ANY($3)) ORDER BY t.id",
-                ),
-                PromptRef::Slug(_) => sqlx::query(
-                    "SELECT p.*, t.org_id FROM prompts p JOIN teams t ON t.id = p.team_id
-                     WHERE p.slug = $1 AND (t.org_id = ANY($2) OR t.id = ANY($3)) ORDER BY t.id",
-                ),
+                PromptRef::Id(_) => {
+                    sqlx::query(concat!("SELECT p.*, t.org_id FROM ", named!(id), "ORDER BY t.id"))
+                }
+                PromptRef::Slug(_) => sqlx::query(concat!(
+                    "SELECT p.*, t.org_id FROM ",
+                    named!(slug),
+                    "ORDER BY t.id"
+                )),
             };
             all(&within(query, name, reach).fetch_all(&self.pool).await?, rows::found)
         })
@@ -89,8 +102,15 @@ impl Prompts for PgStore {
         change: PromptChange,
     ) -> Result<Prompt> {
         pg(async {
-            let mut tx = self.begin().await?;
-            let mut changed = locks::prompt(&mut tx, prompt).await?;
+            let (mut tx, mut changed) = if change.name.is_some() || change.slug.is_some() {
+                let mut tx = self.begin_at(self.team_of(prompt).await?).await?;
+                let locked = locks::prompt_and_names(&mut tx, prompt, None).await?;
+                (tx, locked)
+            } else {
+                let mut tx = self.begin_at(prompt.uuid()).await?;
+                let locked = locks::prompt(&mut tx, prompt).await?;
+                (tx, locked)
+            };
             if change.is_empty() {
                 return Ok(changed);
             }
@@ -113,7 +133,7 @@ impl Prompts for PgStore {
         status: PromptStatus,
     ) -> Result<Prompt> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(prompt.uuid()).await?;
             let mut changed = locks::prompt(&mut tx, prompt).await?;
             if changed.status != status {
                 (changed.status, changed.updated_at) = (status, stamp.at);
@@ -127,7 +147,7 @@ impl Prompts for PgStore {
 
     async fn move_prompt(&self, stamp: Stamp, prompt: PromptId, team: TeamId) -> Result<Prompt> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(team.uuid()).await?;
             // The destination's organization is held first, so that whoever deletes it is waited for, or waits.
             let row = sqlx::query(
                 "SELECT id FROM orgs WHERE id = (SELECT org_id FROM teams WHERE id = $1) FOR KEY SHARE",
@@ -135,7 +155,7 @@ impl Prompts for PgStore {
             .bind(team.uuid())
             .fetch_optional(&mut *tx)
             .await?;
-            let mut moved = locks::prompt(&mut tx, prompt).await?;
+            let mut moved = locks::prompt_and_names(&mut tx, prompt, Some(team)).await?;
             let to: Uuid = row.ok_or(Thing::Team)?.try_get("id")?;
             if moved.team_id == team {
                 return Ok(moved);
@@ -240,7 +260,7 @@ impl Prompts for PgStore {
 
     async fn remove_tag(&self, _: Stamp, prompt: PromptId, tag: &TagName) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(prompt.uuid()).await?;
             let found = locks::prompt(&mut tx, prompt).await?;
             let done = sqlx::query("DELETE FROM tags WHERE prompt_id = $1 AND tag = $2")
                 .bind(prompt.uuid())

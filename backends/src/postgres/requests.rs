@@ -56,7 +56,7 @@ pub(super) async fn withdraw_outsiders(c: &mut Connection, org: OrgId) -> PgResu
 
 impl PgStore {
     pub(super) async fn put_request(&self, request: JoinRequest) -> PgResult<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(self.org_of(request.team_id).await?).await?;
         let team = locks::team(&mut tx, request.team_id).await?;
         let seats = members::seats_in(&mut tx, team.org_id, request.user_id).await?;
         if seats.is_empty() {

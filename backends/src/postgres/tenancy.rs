@@ -17,7 +17,7 @@ use super::{
 impl Tenancy for PgStore {
     async fn create_org(&self, stamp: Stamp, org: Org, team: Team, founder: UserId) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(founder.uuid()).await?;
             locks::user(&mut tx, founder).await?;
             let other = is_in_other_named(&mut tx, founder, &org.name, None).await?;
             rule(!other, Refusal::OrgNameTaken)?;
@@ -38,7 +38,7 @@ impl Tenancy for PgStore {
 
     async fn rename_org(&self, _: Stamp, org: OrgId, name: Name, by: UserId) -> Result<Org> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(org.uuid()).await?;
             let former = locks::org(&mut tx, org).await?;
             // Whoever is not there any more is in no other organization either.
             sqlx::query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE")
@@ -60,7 +60,7 @@ impl Tenancy for PgStore {
 
     async fn delete_org(&self, _: Stamp, org: OrgId) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(org.uuid()).await?;
             Self::take_time(&mut tx).await?;
             locks::org(&mut tx, org).await?;
             delete_org(&mut tx, org).await?;
@@ -143,7 +143,7 @@ impl Tenancy for PgStore {
 
     async fn create_team(&self, stamp: Stamp, team: Team, admin: Option<UserId>) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(team.org_id.uuid()).await?;
             locks::org(&mut tx, team.org_id).await?;
             if let Some(admin) = admin {
                 locks::user(&mut tx, admin).await?;
@@ -187,7 +187,7 @@ impl Tenancy for PgStore {
 
     async fn delete_team(&self, _: Stamp, team: TeamId, force: bool) -> Result<()> {
         pg(async {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_at(self.org_of(team).await?).await?;
             Self::take_time(&mut tx).await?;
             let found = locks::team(&mut tx, team).await?;
             rule(!found.is_default, Refusal::DefaultTeam)?;

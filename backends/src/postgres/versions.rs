@@ -30,17 +30,15 @@ macro_rules! columns {
 
 /// What a render needs, in one statement.
 macro_rules! resolve {
-    ($name:literal, $version:literal) => {
+    ($name:ident, $version:literal) => {
         concat!(
             "SELECT p.*, t.org_id, ",
             columns!(),
-            "FROM prompts p JOIN teams t ON t.id = p.team_id
-             LEFT JOIN LATERAL (SELECT * FROM versions w WHERE w.prompt_id = p.id AND ",
+            "FROM ",
+            $crate::postgres::prompts::named!($name),
+            "LEFT JOIN LATERAL (SELECT * FROM versions w WHERE w.prompt_id = p.id AND ",
             $version,
-            " ORDER BY w.number DESC LIMIT 1) v ON true
-             WHERE ",
-            $name,
-            " = $1 AND (t.org_id = ANY($2) OR t.id = ANY($3)) ORDER BY t.id"
+            " ORDER BY w.number DESC LIMIT 1) v ON true ORDER BY t.id"
         )
     };
 }
@@ -48,18 +46,18 @@ macro_rules! resolve {
 /// The statement that resolves such a name and selector: $1 the prompt, $2 organizations, $3 teams, $4 the number or tag.
 pub(super) const fn resolving(name: &PromptRef, selector: &Selector) -> &'static str {
     match (name, selector) {
-        (PromptRef::Id(_), Selector::Live) => resolve!("p.id", "w.status = 'live'"),
-        (PromptRef::Id(_), Selector::Latest) => resolve!("p.id", "w.status <> 'archived'"),
-        (PromptRef::Id(_), Selector::Number(_)) => resolve!("p.id", "w.number = $4"),
+        (PromptRef::Id(_), Selector::Live) => resolve!(id, "w.status = 'live'"),
+        (PromptRef::Id(_), Selector::Latest) => resolve!(id, "w.status <> 'archived'"),
+        (PromptRef::Id(_), Selector::Number(_)) => resolve!(id, "w.number = $4"),
         (PromptRef::Id(_), Selector::Tag(_)) => resolve!(
-            "p.id",
+            id,
             "w.number = (SELECT g.number FROM tags g WHERE g.prompt_id = p.id AND g.tag = $4)"
         ),
-        (PromptRef::Slug(_), Selector::Live) => resolve!("p.slug", "w.status = 'live'"),
-        (PromptRef::Slug(_), Selector::Latest) => resolve!("p.slug", "w.status <> 'archived'"),
-        (PromptRef::Slug(_), Selector::Number(_)) => resolve!("p.slug", "w.number = $4"),
+        (PromptRef::Slug(_), Selector::Live) => resolve!(slug, "w.status = 'live'"),
+        (PromptRef::Slug(_), Selector::Latest) => resolve!(slug, "w.status <> 'archived'"),
+        (PromptRef::Slug(_), Selector::Number(_)) => resolve!(slug, "w.number = $4"),
         (PromptRef::Slug(_), Selector::Tag(_)) => resolve!(
-            "p.slug",
+            slug,
             "w.number = (SELECT g.number FROM tags g WHERE g.prompt_id = p.id AND g.tag = $4)"
         ),
     }
@@ -162,7 +160,7 @@ impl PgStore {
         id: VersionId,
         body: Body,
     ) -> PgResult<Version> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_at(prompt.uuid()).await?;
         locks::active_prompt(&mut tx, prompt).await?;
         let version = add(&mut tx, stamp, prompt, id, body).await?;
         tx.commit().await?;
@@ -238,8 +236,7 @@ impl PgStore {
         version: VersionId,
         change: BodyChange,
     ) -> PgResult<Version> {
-        let mut tx = self.begin().await?;
-        let prompt = locks::prompt_of(&mut tx, version).await?;
+        let (mut tx, prompt) = self.begin_at_prompt_of(version).await?;
         let mut changed = of(&mut tx, version).await?;
         if change.is_empty() {
             return Ok(changed);
@@ -267,8 +264,7 @@ impl PgStore {
     }
 
     pub(super) async fn drop_version(&self, version: VersionId) -> PgResult<()> {
-        let mut tx = self.begin().await?;
-        let prompt = locks::prompt_of(&mut tx, version).await?;
+        let (mut tx, prompt) = self.begin_at_prompt_of(version).await?;
         let found = of(&mut tx, version).await?;
         rule(prompt.status == PromptStatus::Active, Refusal::PromptArchived)?;
         rule(found.status == Status::Draft, Refusal::NotDraftToDelete)?;
@@ -286,8 +282,7 @@ impl PgStore {
         step: Step,
         seen: Option<Timestamp>,
     ) -> PgResult<Version> {
-        let mut tx = self.begin().await?;
-        let prompt = locks::prompt_of(&mut tx, version).await?;
+        let (mut tx, prompt) = self.begin_at_prompt_of(version).await?;
         let mut moved = of(&mut tx, version).await?;
         rule(prompt.status == PromptStatus::Active, Refusal::PromptArchived)?;
         moved.status = moved.status.after(step)?;
@@ -322,8 +317,7 @@ impl PgStore {
         version: VersionId,
         id: VersionId,
     ) -> PgResult<Version> {
-        let mut tx = self.begin().await?;
-        let prompt = locks::prompt_of(&mut tx, version).await?;
+        let (mut tx, prompt) = self.begin_at_prompt_of(version).await?;
         let body = of(&mut tx, version).await?.body;
         rule(prompt.status == PromptStatus::Active, Refusal::PromptArchived)?;
         let copy = add(&mut tx, stamp, prompt.id, id, body).await?;
@@ -332,8 +326,7 @@ impl PgStore {
     }
 
     pub(super) async fn put_tag(&self, version: VersionId, tag: &TagName) -> PgResult<Version> {
-        let mut tx = self.begin().await?;
-        let prompt = locks::prompt_of(&mut tx, version).await?;
+        let (mut tx, prompt) = self.begin_at_prompt_of(version).await?;
         let found = of(&mut tx, version).await?;
         rule(prompt.status == PromptStatus::Active, Refusal::PromptArchived)?;
         insert_tag(&mut tx, prompt.id, tag, found.number).await?;

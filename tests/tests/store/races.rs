@@ -2,7 +2,10 @@
 //!
 //! The tasks run on several threads and start together. What is held is what must come out of any order.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use px0_core::{
     mailed::MailedCodes,
@@ -14,8 +17,12 @@ use px0_core::{
     version::VersionFilter,
 };
 
+use crate::prompts::renamed;
 use crate::race::{race, winners};
 use crate::world::{Law, World, address, all, body, email, laws};
+
+/// Enough for 20 times 32 writes on a busy machine, and less than a second for each time.
+const AT_ONCE: Duration = Duration::from_secs(15);
 
 pub(crate) const LAWS: &[Law] = laws![
     sixty_four_new_versions_are_numbered_without_a_gap,
@@ -33,6 +40,8 @@ pub(crate) const LAWS: &[Law] = laws![
     of_many_organizations_and_teams_of_one_name_one_is_made,
     of_many_prompts_of_one_slug_one_is_made,
     of_many_moves_onto_one_slug_one_is_made,
+    renames_that_cross_are_refused_at_once,
+    moves_that_cross_are_refused_at_once,
     of_many_requests_one_is_pending,
     a_request_is_answered_once_by_many,
     of_many_who_add_one_member_one_does,
@@ -312,6 +321,36 @@ async fn of_many_moves_onto_one_slug_one_is_made(w: World) {
     assert_eq!(winners(answers.await, Refusal::PromptTaken), 1);
     let there = w.prompts(home.team.id, &PromptFilter::default(), all()).await.unwrap();
     assert_eq!(there.items.len(), 1);
+}
+
+/// Each wants the name of the other. Nobody waits in a circle: a database that has to end that takes a second for each.
+async fn renames_that_cross_are_refused_at_once(w: World) {
+    let home = w.home("acme").await;
+    let (x, y) = (w.prompt(&home.team, "x").await.id, w.prompt(&home.team, "y").await.id);
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let answers = race(32, |at| {
+            let (w, (prompt, to)) = (w.clone(), if at % 2 == 0 { (x, "y") } else { (y, "x") });
+            async move { w.update_prompt(w.stamp(), prompt, renamed(to)).await.map(drop) }
+        });
+        assert_eq!(winners(answers.await, Refusal::PromptTaken), 0);
+    }
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+}
+
+async fn moves_that_cross_are_refused_at_once(w: World) {
+    let home = w.home("acme").await;
+    let teams = [home.team.clone(), w.empty_team(&home, "other").await];
+    let prompts = [w.prompt(&teams[0], "same").await.id, w.prompt(&teams[1], "same").await.id];
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let answers = race(32, |at| {
+            let (w, prompt, to) = (w.clone(), prompts[at % 2], teams[1 - at % 2].id);
+            async move { w.move_prompt(w.stamp(), prompt, to).await.map(drop) }
+        });
+        assert_eq!(winners(answers.await, Refusal::PromptTaken), 0);
+    }
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
 }
 
 async fn of_many_requests_one_is_pending(w: World) {
