@@ -34,7 +34,21 @@ use support::{World, account, body, draft, found, name, open, prompt_in, stamp};
 
 fn error(path: &Path) -> String {
     let path = path.to_owned();
-    SledStore::open(SledSettings { path }).expect_err("it cannot be opened").to_string()
+    SledStore::open(SledSettings { path, ..SledSettings::default() })
+        .expect_err("it cannot be opened")
+        .to_string()
+}
+
+/// Changes a store as a px0 with a fault might have: the layout that has no tally is counted when it is opened.
+fn tamper(folder: &Path, change: impl FnOnce(&sled::Db)) {
+    for file in ["sealed", "mark"] {
+        fs::remove_file(folder.join(file)).unwrap();
+    }
+    let db = sled::open(folder.join("db")).unwrap();
+    db.insert("#schema", &1_u32.to_be_bytes()).unwrap();
+    db.remove("#tally").unwrap();
+    change(&db);
+    db.flush().unwrap();
 }
 
 fn tag(text: &str) -> TagName {
@@ -78,17 +92,17 @@ fn a_new_data_folder_is_its_owners_only() {
 
 #[test]
 fn what_is_not_ours_or_newer_is_refused() {
-    let change = |change: &dyn Fn(&sled::Db)| {
+    let changed = |change: &dyn Fn(&sled::Db)| {
         let folder = tempfile::tempdir().unwrap();
         drop(open(folder.path()));
-        change(&sled::open(folder.path().join("db")).unwrap());
+        tamper(folder.path(), change);
         error(folder.path())
     };
-    let newer = change(&|db| {
+    let newer = changed(&|db| {
         db.insert("#schema", &7_u32.to_be_bytes()).unwrap();
     });
     assert!(newer.contains("newer px0 (schema 7;"), "{newer}");
-    let foreign = change(&|db| {
+    let foreign = changed(&|db| {
         db.remove("#schema").unwrap();
     });
     assert!(foreign.contains("not px0's"), "{foreign}");
@@ -101,6 +115,7 @@ async fn what_a_killed_first_start_left_is_made_anew() {
     fs::create_dir_all(&draft).unwrap();
     fs::write(draft.join("conf"), "segment_").unwrap();
     found(&open(folder.path()), "ada@example.com").await;
+    fs::remove_file(folder.path().join("sealed")).unwrap();
     fs::write(folder.path().join("db/snap.FFFFFFFFFFFFFFFF.generating"), "half").unwrap();
     assert_eq!(open(folder.path()).check().await.unwrap(), Vec::<String>::new());
 }
@@ -383,7 +398,7 @@ async fn deletions_leave_nothing_behind() {
     drop(store);
     let left = sled::open(folder.path().join("db")).unwrap();
     let left: Vec<_> = left.iter().keys().map(Result::unwrap).collect();
-    assert_eq!(left, ["#schema"], "all of it is gone");
+    assert_eq!(left, ["#schema", "#tally"], "all of it is gone");
 }
 
 #[tokio::test]
@@ -394,13 +409,13 @@ async fn check_finds_what_is_wrong() {
     let prompt = prompt_in(&store, &world, "prompt").await;
     draft(&store, prompt.id, &body("x").template).await;
     drop(store);
-    let db = sled::open(folder.path().join("db")).unwrap();
-    db.remove("Eada@example.com").unwrap();
-    db.insert("Ebob@example.com", &[0; 16]).unwrap();
-    let mut org = b"O".to_vec();
-    org.extend_from_slice(world.org.id.uuid().as_bytes());
-    db.insert(org, b"\x09{}").unwrap();
-    drop(db);
+    tamper(folder.path(), |db| {
+        db.remove("Eada@example.com").unwrap();
+        db.insert("Ebob@example.com", &[0; 16]).unwrap();
+        let mut org = b"O".to_vec();
+        org.extend_from_slice(world.org.id.uuid().as_bytes());
+        db.insert(org, b"\x09{}").unwrap();
+    });
     let problems = open(folder.path()).check().await.unwrap().join("\n");
     for part in [
         "is not what Eada@example.com leads to",
@@ -409,4 +424,40 @@ async fn check_finds_what_is_wrong() {
     ] {
         assert!(problems.contains(part), "{part} in:\n{problems}");
     }
+}
+
+#[tokio::test]
+async fn a_store_of_the_layout_before_is_counted_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let world = found(&store, "ada@example.com").await;
+    drop(store);
+    tamper(folder.path(), |_| {});
+    for _ in 0..2 {
+        let store = open(folder.path());
+        assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+        prompt_in(&store, &world, &px0_core::ids::PromptId::new().to_string()).await;
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_another_program_took_away_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    found(&store, "ada@example.com").await;
+    drop(store);
+    fs::remove_file(folder.path().join("sealed")).unwrap();
+    let db = sled::open(folder.path().join("db")).unwrap();
+    let kept = db.remove("Eada@example.com").unwrap().unwrap();
+    db.flush().unwrap();
+    drop(db);
+    let why = error(folder.path());
+    assert!(why.contains("has lost something: 7 of 8 entries are there"), "{why}");
+    assert!(why.contains("px0 changed nothing in it"), "{why}");
+    let db = sled::open(folder.path().join("db")).unwrap();
+    db.insert("Eada@example.com", kept).unwrap();
+    db.flush().unwrap();
+    drop(db);
+    assert_eq!(open(folder.path()).check().await.unwrap(), Vec::<String>::new());
 }

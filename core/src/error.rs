@@ -157,6 +157,7 @@ codes! {
     }
     Unavailable {
         Unavailable = "unavailable": "The store does not answer, or the server is too busy; try again, after the seconds of the `Retry-After` header if there is one.",
+        ReadOnly = "read_only": "The store takes no writes at present (its disk is full, or failed); reads and renders go on. Try again after the seconds of the `Retry-After` header.",
         NotReady = "not_ready": "px0 is starting, or lacks something that it needs; `details.checks` says what.",
     }
 }

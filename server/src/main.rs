@@ -10,6 +10,7 @@ use px0_server::Telemetry;
 use signal::{Signal, Signals};
 
 mod logging;
+mod panics;
 mod people;
 mod plugin;
 mod signal;
@@ -58,6 +59,8 @@ enum Command {
     Export {
         /// The file; standard output for `-`, or without one.
         file: Option<PathBuf>,
+        #[command(flatten)]
+        scratch: Scratch,
     },
     /// Fills an empty store from a file that `px0 export` wrote, of whatever backend; on the embedded store px0 must be stopped.
     Import {
@@ -65,7 +68,10 @@ enum Command {
         file: PathBuf,
     },
     /// Looks for what is wrong with the store, also while px0 is running.
-    Fsck,
+    Fsck {
+        #[command(flatten)]
+        scratch: Scratch,
+    },
     /// Makes and lists accounts, and gives new passwords, also while px0 is running.
     User {
         /// What to do.
@@ -88,13 +94,23 @@ enum Command {
     Defaults,
 }
 
+#[derive(clap::Args)]
+struct Scratch {
+    /// Where the embedded store is copied to while px0 does not run: its data folder is only read. By default beside it where the file
+    /// system can share the blocks of files, else where the system keeps temporary files.
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     give_back_memory();
+    panics::say_in_a_line();
     let cli = Cli::parse();
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => return serve(cli.config),
-        Command::Export { file } => maintain(cli.config, async |settings| {
-            let summary = px0_server::maintain::export(settings, file.as_deref()).await?;
+        Command::Export { file, scratch } => maintain(cli.config, async |settings| {
+            let (file, scratch) = (file.as_deref(), scratch.scratch.as_deref());
+            let summary = px0_server::maintain::export(settings, file, scratch).await?;
             eprintln!("{} records, sha256 {}", summary.records, summary.sha256);
             Ok(())
         }),
@@ -103,8 +119,9 @@ fn main() -> ExitCode {
             eprintln!("{} records, sha256 {}", summary.records, summary.sha256);
             Ok(())
         }),
-        Command::Fsck => maintain(cli.config, async |settings| {
-            let problems = px0_server::maintain::fsck(settings).await?;
+        Command::Fsck { scratch } => maintain(cli.config, async |settings| {
+            let scratch = scratch.scratch.as_deref();
+            let problems = px0_server::maintain::fsck(settings, scratch).await?;
             problems.iter().for_each(|problem| println!("{problem}"));
             match problems.len() {
                 0 => {

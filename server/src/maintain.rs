@@ -4,10 +4,12 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use px0_backends::sled::SledStore;
 use px0_config::{Backend, Settings};
 use px0_core::store::{
     SharedStore,
@@ -16,7 +18,7 @@ use px0_core::store::{
 
 use crate::{
     control::{self, DONE, FAILED, Request},
-    start::open,
+    start::{blocking, open},
 };
 
 /// Why a command could not be done: a sentence for the operator.
@@ -81,12 +83,27 @@ pub(crate) enum Found {
     There(Box<dyn BufRead + Send>),
 }
 
-/// Finds the store of the settings; `make` says whether there is one after this in any case.
+/// What a command does to a store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use<'a> {
+    /// Reads it, from a copy where it is embedded; `scratch` says where that is.
+    Read {
+        /// A folder; by default one that does well enough.
+        scratch: Option<&'a Path>,
+    },
+    /// Writes to one that is there.
+    Change,
+    /// Writes to it, and makes one if there is none.
+    Make,
+}
+
+/// Finds the store of the settings.
 pub(crate) async fn find(
     settings: &Settings,
     request: &Request,
-    make: bool,
+    used: Use<'_>,
 ) -> Result<Found, Failure> {
+    let make = used == Use::Make;
     let folder = &settings.store.sled.path;
     if settings.store.backend == Backend::Memory {
         return Err(
@@ -115,15 +132,28 @@ pub(crate) async fn find(
             return Ok(Found::There(Box::new(answer)));
         }
     }
-    Ok(Found::Here(open(settings).await.map_err(said)?))
+    let Use::Read { scratch } = used else {
+        return Ok(Found::Here(open(settings).await.map_err(said)?));
+    };
+    if settings.store.backend != Backend::Sled {
+        return Ok(Found::Here(open(settings).await.map_err(said)?));
+    }
+    let (sled, scratch) = (settings.store.sled.clone(), scratch.map(Path::to_owned));
+    let copy = blocking(move || SledStore::open_copy(sled, scratch.as_deref())).await;
+    let copy = copy.map_err(said)?.map_err(|error| format!("cannot open the store: {error}"))?;
+    Ok(Found::Here(Arc::new(copy)))
 }
 
 /// Writes an archive of the store into a file, or to standard output (no file, or `-`). The file appears when it is whole.
 ///
 /// # Errors
 /// Why it could not be written.
-pub async fn export(settings: &Settings, file: Option<&Path>) -> Result<Summary, Failure> {
-    let found = find(settings, &Request::Export, false).await?;
+pub async fn export(
+    settings: &Settings,
+    file: Option<&Path>,
+    scratch: Option<&Path>,
+) -> Result<Summary, Failure> {
+    let found = find(settings, &Request::Export, Use::Read { scratch }).await?;
     let Some(file) = file.filter(|file| *file != Path::new("-")) else {
         return write(found, &mut io::stdout()).await;
     };
@@ -242,8 +272,8 @@ pub async fn import(settings: &Settings, file: &Path) -> Result<Summary, Failure
 ///
 /// # Errors
 /// When it cannot be walked.
-pub async fn fsck(settings: &Settings) -> Result<Vec<String>, Failure> {
-    match find(settings, &Request::Fsck, false).await? {
+pub async fn fsck(settings: &Settings, scratch: Option<&Path>) -> Result<Vec<String>, Failure> {
+    match find(settings, &Request::Fsck, Use::Read { scratch }).await? {
         Found::Here(store) => {
             let problems = store.check().await.map_err(said)?;
             store.close().await.map_err(said)?;

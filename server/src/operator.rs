@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     control::{OperatorRequest, Request},
-    maintain::{Failure, Found, each_line, find, said},
+    maintain::{Failure, Found, Use, each_line, find, said},
 };
 
 /// Takes a line of an answer.
@@ -85,7 +85,8 @@ async fn ask(
     make: bool,
     each: Each<'_>,
 ) -> Result<(), Failure> {
-    match find(settings, &Request::Operator(request.clone()), make).await? {
+    let used = if make { Use::Make } else { Use::Change };
+    match find(settings, &Request::Operator(request.clone()), used).await? {
         Found::There(answer) => each_line(answer, each),
         Found::Here(store) => {
             perform(store.clone(), request, each).await?;

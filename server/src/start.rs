@@ -273,7 +273,7 @@ async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StartError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| StartError::Internal(error.to_string()))

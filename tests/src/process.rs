@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -149,10 +149,10 @@ impl Server {
         assert!(shell.status().unwrap().success());
     }
 
-    /// Asks it to stop, and waits until it has.
-    pub async fn stop(mut self) {
+    /// Asks it to stop, and waits until it has; answers how it ended.
+    pub async fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
-        tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap()
     }
 
     /// `kill -9`.

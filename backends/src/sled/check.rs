@@ -18,6 +18,7 @@ use super::{
     lines::{Head, Line, Tag, Text},
     record::{self, Record},
     records::{Place, PluginValue, Reset, Verification},
+    tally::{self, Tally},
     view::View,
 };
 
@@ -71,6 +72,7 @@ pub(super) fn check(view: &View<'_>) -> Result<Vec<String>> {
     })?;
     check.rules();
     check.everything(view)?;
+    check.tally(view)?;
     Ok(check.problems)
 }
 
@@ -228,6 +230,22 @@ impl Check {
                 }
                 None => self.problem(&key, "is there, but nothing says that it should be"),
             }
+        }
+        Ok(())
+    }
+
+    /// Counts what is there against what the store says it holds: a record may have gone with all that leads to it.
+    fn tally(&mut self, view: &View<'_>) -> Result<()> {
+        let (told, found) = (Tally::told(view)?, Tally::count(view)?);
+        if let Some(told) = told.filter(|told| !found.holds_the_same(told)) {
+            let (is, was) = (found.entries, told.entries);
+            self.problem(
+                &tally::key(),
+                &format!("says {was} entries, and there are {is}, or others"),
+            );
+        }
+        if told.is_none() {
+            self.problem(&tally::key(), "is not there");
         }
         Ok(())
     }

@@ -16,6 +16,12 @@ pub(super) trait Disk: Send + 'static {
     /// # Errors
     /// The disk's. What was written may be lost then, also when a later call succeeds.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Has what is read from now on come from the disk, and not from what the system keeps of it in memory.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn forget(&mut self) -> io::Result<()>;
 }
 
 /// sled's files. All that a sync needs is open from the start: a process that has no file descriptors left can still write.
@@ -105,6 +111,13 @@ impl Disk for Files {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_blobs()?;
         self.log.sync_data()
+    }
+
+    fn forget(&mut self) -> io::Result<()> {
+        self.sync()?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&self.log, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(())
     }
 }
 

@@ -93,8 +93,10 @@ pub(super) const SCHEMA: &str = "schema";
 pub(super) const CODE_KEY: &str = "code key";
 /// What says that an import was begun and not ended.
 pub(super) const IMPORTING: &str = "importing";
+/// What the store holds, in numbers.
+pub(super) const TALLY: &str = "tally";
 /// All that is noted about the store itself.
-pub(super) const ABOUT: [&str; 3] = [SCHEMA, CODE_KEY, IMPORTING];
+pub(super) const ABOUT: [&str; 4] = [SCHEMA, CODE_KEY, IMPORTING, TALLY];
 
 /// Declares the functions that build keys: name, kind, parts.
 macro_rules! keys {

@@ -8,12 +8,16 @@
 //! sled 0.34 alone would not do: its `flush_async` hangs under concurrent writers, its `flush` does not wait for the
 //! disk's cache, and what was not flushed is lost when the process is killed.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use px0_core::store::{
-    Refusal, Result, Store, StoreError, Watcher,
+    Refusal, Result, Store, StoreError, StoreState, Watcher,
     archive::{Sink, Source},
 };
 
@@ -25,9 +29,11 @@ mod check;
 mod committer;
 mod disk;
 mod error;
+mod keep;
 mod keys;
 mod keyspace;
 mod lines;
+mod mark;
 mod members;
 mod open;
 mod plugins;
@@ -35,9 +41,12 @@ mod prompts;
 mod record;
 mod records;
 mod requests;
+mod reserve;
+mod seal;
 mod search;
 mod settings;
 mod syncer;
+mod tally;
 mod tenancy;
 #[cfg(test)]
 mod tests;
@@ -47,18 +56,18 @@ mod view;
 
 pub use settings::SledSettings;
 
-use committer::{Committer, Gate};
-use disk::{Disk, Files};
-use error::{Context, closed};
-use open::Opened;
+use committer::{Committer, Disks, Gate};
+use disk::Files;
+use error::{Context, Failure, closed};
+use open::Data;
 use tx::Tx;
 use view::View;
 
 /// The embedded store, in a data folder.
 ///
 /// What was acknowledged is kept, also when the process is killed or the machine loses power. A reader may see a
-/// write that is not acknowledged yet. When a write cannot be kept (the disk is full or broken), it
-/// and all later ones are [`StoreError::Unavailable`] until px0 is started again; reads go on, with what was acknowledged.
+/// write that is not acknowledged yet. When a write cannot be kept, it and all later ones are [`StoreError::ReadOnly`], and reads go on
+/// with what was acknowledged: until there is room again when the disk was full, else until px0 is started again.
 pub struct SledStore {
     path: PathBuf,
     gate: Arc<Gate>,
@@ -66,22 +75,38 @@ pub struct SledStore {
 }
 
 impl SledStore {
-    /// Opens the data folder, and makes it when it is not there. Blocks while sled reads its log.
+    /// Opens the data folder, and makes it when it is not there. Blocks while all of it is read.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the folder cannot be used: another px0 uses it, it cannot be written, or a newer
-    /// px0 wrote it; [`StoreError::Broken`] when sled cannot read what is in it.
+    /// [`StoreError::Unavailable`] when the folder cannot be used: another px0 uses it, it cannot be written, a newer
+    /// px0 wrote it, or it does not hold what it held when it was last used.
     pub fn open(settings: SledSettings) -> Result<Self> {
-        Self::open_on(settings, |opened| Files::of(&opened.folder).context("opening the store"))
+        Self::open_on(settings, files())
     }
 
-    fn open_on<D: Disk>(
-        settings: SledSettings,
-        disk: impl FnOnce(&Opened) -> Result<D>,
-    ) -> Result<Self> {
-        let opened = Opened::at(&settings.path)?;
-        let disk = disk(&opened)?;
-        let (committer, gate) = Committer::start(opened, disk)?;
+    fn open_on(settings: SledSettings, disks: Disks) -> Result<Self> {
+        let data = Data::take(&settings)?;
+        let full = match data.reserve().begin().map_err(Failure::from) {
+            Err(failure) if failure.passes => Some(failure),
+            Err(Failure { why, .. }) => {
+                tracing::warn!(%why, "there is no reserve for a full disk");
+                None
+            }
+            Ok(()) => None,
+        };
+        let (committer, gate) = Committer::start(data, disks, full)?;
+        Ok(Self { path: settings.path, gate, committer: Mutex::new(Some(committer)) })
+    }
+
+    /// Opens a copy of a data folder that no px0 uses: nothing is written to it. The copy is made in a folder of its own in `scratch`, and
+    /// goes with what this answers. Without a `scratch`, that is beside the data folder where the file system lets the copy share
+    /// its blocks, and else where the system keeps temporary files.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`], and when there is no room for the copy.
+    pub fn open_copy(settings: SledSettings, scratch: Option<&Path>) -> Result<Self> {
+        let data = Data::copy(&settings, scratch)?;
+        let (committer, gate) = Committer::start(data, files(), None)?;
         Ok(Self { path: settings.path, gate, committer: Mutex::new(Some(committer)) })
     }
 
@@ -119,11 +144,9 @@ impl SledStore {
 
 #[async_trait]
 impl Store for SledStore {
-    async fn ping(&self) -> Result<()> {
-        if let Some(failure) = self.gate.failure() {
-            return Err(failure);
-        }
-        self.read(|view| view.has(&keyspace::about("schema")).map(drop))
+    async fn ping(&self) -> Result<StoreState> {
+        self.read(|view| view.has(&keyspace::about(keyspace::SCHEMA)))?;
+        Ok(if self.gate.failure().is_some() { StoreState::ReadOnly } else { StoreState::Ready })
     }
 
     async fn check(&self) -> Result<Vec<String>> {
@@ -172,6 +195,11 @@ impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary())
     }
+}
+
+/// The files of a store that is opened.
+fn files() -> Disks {
+    Box::new(|opened| Ok(Box::new(Files::of(&opened.folder).context("opening the store")?)))
 }
 
 /// `Ok` when the rule holds.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{disk::Disk, open::Opened};
+use super::{disk::Disk, error::Failure, open::Opened};
 
 /// How often to look whether sled has failed while we wait.
 const LOOK: Duration = Duration::from_millis(200);
@@ -27,20 +27,20 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) struct Syncer {
     opened: Arc<Opened>,
     asked: SyncSender<()>,
-    done: Receiver<Result<(), String>>,
+    done: Receiver<Result<(), Failure>>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Syncer {
     /// Starts the thread.
-    pub(super) fn start(opened: Arc<Opened>, mut disk: impl Disk) -> std::io::Result<Self> {
+    pub(super) fn start(opened: Arc<Opened>, mut disk: Box<dyn Disk>) -> std::io::Result<Self> {
         let (asked, asks) = sync_channel::<()>(1);
         let (tell, done) = sync_channel(1);
         let store = opened.clone();
         let thread = thread::Builder::new().name("px0-sync".to_owned()).spawn(move || {
             for () in asks {
-                let written = store.db.flush().map_err(|error| error.to_string());
-                let kept = written.and_then(|_| disk.sync().map_err(|error| error.to_string()));
+                let written = store.db.flush().map_err(Failure::from);
+                let kept = written.and_then(|_| disk.sync().map_err(Failure::from));
                 if tell.send(kept).is_err() {
                     return;
                 }
@@ -53,24 +53,20 @@ impl Syncer {
     ///
     /// # Errors
     /// Why it is not, or may not be.
-    pub(super) fn sync(&self) -> Result<(), String> {
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        let ended = || Failure::lasting("the sync thread ended");
         let deadline = Instant::now() + PATIENCE;
-        self.asked.send(()).map_err(|_| "the sync thread ended".to_owned())?;
+        self.asked.send(()).map_err(|_| ended())?;
         loop {
             match self.done.recv_timeout(LOOK) {
                 Ok(kept) => return kept,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err("the sync thread ended".to_owned());
-                }
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Err(error) = self.opened.config.global_error() {
-                        return Err(error.to_string());
-                    }
+                    self.opened.config.global_error()?;
                     if Instant::now() > deadline {
-                        return Err(format!(
-                            "the disk did not answer for {} seconds",
-                            PATIENCE.as_secs()
-                        ));
+                        let seconds = PATIENCE.as_secs();
+                        let why = format!("the disk did not answer for {seconds} seconds");
+                        return Err(Failure::lasting(why));
                     }
                 }
             }

@@ -25,7 +25,7 @@ pub(crate) struct World {
 
 pub(crate) fn open(path: &Path) -> SledStore {
     let path = path.to_owned();
-    SledStore::open(SledSettings { path }).unwrap()
+    SledStore::open(SledSettings { path, ..SledSettings::default() }).unwrap()
 }
 
 /// A moment later than the last one.

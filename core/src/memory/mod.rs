@@ -21,7 +21,7 @@ use crate::{
     prompt::{Payload, Prompt},
     secret::{CodeKey, TokenHash},
     store::{
-        Refusal, Result, Store, StoreError, Thing, Watcher,
+        Refusal, Result, Store, StoreError, StoreState, Thing, Watcher,
         archive::{Sink, Source},
     },
     tag::TagName,
@@ -55,8 +55,8 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn ping(&self) -> Result<()> {
-        Ok(())
+    async fn ping(&self) -> Result<StoreState> {
+        Ok(StoreState::Ready)
     }
 
     async fn check(&self) -> Result<Vec<String>> {

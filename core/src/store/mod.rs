@@ -42,6 +42,9 @@ pub use prompts::{Found, Prompts};
 pub use tenancy::{NewMember, Tenancy};
 pub use watch::{Change, Told, Watcher};
 
+/// When a write that was refused because nothing can be written may be tried again, in seconds.
+const RETRY_WRITES: u64 = 5;
+
 /// All that px0 keeps, in one place.
 #[async_trait]
 pub trait Store: Accounts + Administration + Tenancy + Keys + Prompts + Plugins {
@@ -49,7 +52,7 @@ pub trait Store: Accounts + Administration + Tenancy + Keys + Prompts + Plugins 
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it cannot.
-    async fn ping(&self) -> Result<()>;
+    async fn ping(&self) -> Result<StoreState>;
 
     /// Walks everything that is kept and says what is wrong with it, one sentence each: what cannot be read, what belongs to
     /// something that is gone, what no rule of the product allows, and what an index says otherwise. Writers may wait
@@ -302,6 +305,15 @@ impl From<Refusal> for Error {
     }
 }
 
+/// What a store that answers does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreState {
+    /// It reads and writes.
+    Ready,
+    /// It reads; writes are [`StoreError::ReadOnly`] until what keeps it from writing has passed.
+    ReadOnly,
+}
+
 /// Why a store did not do what it was asked.
 #[derive(Debug)]
 pub enum StoreError {
@@ -311,6 +323,9 @@ pub enum StoreError {
     Refused(Refusal),
     /// The store cannot be used now; the text is for the log.
     Unavailable(String),
+    /// The store takes no writes now. Nothing of this one is kept, unless px0 ends before it takes writes again: then nobody knows. The text
+    /// is for the log.
+    ReadOnly(String),
     /// The store failed, or holds what it cannot read; for the log.
     Broken {
         /// What was being done.
@@ -337,6 +352,7 @@ impl PartialEq for StoreError {
             (Self::Missing(a), Self::Missing(b)) => a == b,
             (Self::Refused(a), Self::Refused(b)) => a == b,
             (Self::Unavailable(_), Self::Unavailable(_))
+            | (Self::ReadOnly(_), Self::ReadOnly(_))
             | (Self::Broken { .. }, Self::Broken { .. }) => true,
             _ => false,
         }
@@ -348,7 +364,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Missing(thing) => write!(f, "{} not found", thing.as_str()),
             Self::Refused(refusal) => f.write_str(&Error::from(*refusal).message),
-            Self::Unavailable(why) => f.write_str(why),
+            Self::Unavailable(why) | Self::ReadOnly(why) => f.write_str(why),
             Self::Broken { context, source } => write!(f, "{context}: {source}"),
         }
     }
@@ -386,6 +402,11 @@ impl From<StoreError> for Error {
                 details: None,
                 source: Some(Box::new(error)),
             },
+            StoreError::ReadOnly(_) => {
+                let message = "nothing can be written at present; reads and renders go on";
+                Self { source: Some(Box::new(error)), ..Self::new(Code::ReadOnly, message) }
+                    .with_details(serde_json::json!({ "retry_after": RETRY_WRITES }))
+            }
             StoreError::Broken { .. } => Self::internal(error),
         }
     }

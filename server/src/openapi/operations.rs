@@ -132,7 +132,7 @@ pub(super) fn of(operation: Op) -> Doc {
     match operation {
         Op::HealthCheck => doc("Health check", 200, object(&[("status", words(&["OK"]))])),
         Op::Readiness => doc("Readiness check", 200, request(
-            &[("status", words(&["ready"])), ("checks", object(&[("store", flag()), ("engines", flag()), ("changes", flag())]))],
+            &[("status", words(&["ready", "read_only"])), ("checks", object(&[("store", flag()), ("engines", flag()), ("changes", flag())]))],
             &[],
         ))
             .note("Whether requests should be sent here: the store answers, what renders is compiled, and changes by others are heard of.")

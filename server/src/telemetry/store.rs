@@ -15,7 +15,7 @@ use px0_core::{
     secret::{CodeKey, TokenHash},
     store::{
         Accounts, Administration, Found, KeyFilter, Keys, NewMember, Plugins, Prompts, Reach,
-        Result, SharedStore, Stamp, Store, StoreError, Tenancy, Watcher, archive,
+        Result, SharedStore, Stamp, Store, StoreError, StoreState, Tenancy, Watcher, archive,
     },
     tag::Selector,
     tenancy::{InboxItem, JoinRequest, Member, Membership, Org, Role, Team},
@@ -59,6 +59,7 @@ impl Observed {
         // What is missing or refused is an answer.
         let error = match &answer {
             Err(StoreError::Unavailable(_)) => Some("unavailable"),
+            Err(StoreError::ReadOnly(_)) => Some("read_only"),
             Err(StoreError::Broken { .. }) => Some("broken"),
             _ => None,
         };
@@ -177,7 +178,7 @@ observed! {
 
 #[async_trait]
 impl Store for Observed {
-    async fn ping(&self) -> Result<()> {
+    async fn ping(&self) -> Result<StoreState> {
         self.observe("ping", self.store.ping()).await
     }
 

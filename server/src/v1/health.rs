@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State};
-use px0_core::{Code, Error};
+use px0_core::{Code, Error, store::StoreState};
 use serde::Serialize;
 use serde_json::json;
 
@@ -35,13 +35,16 @@ pub(crate) struct Readiness {
 /// Whether requests should be sent here.
 pub(crate) async fn ready(State(app): State<App>) -> ApiResult<Json<Readiness>> {
     let ping = tokio::time::timeout(PATIENCE, app.px0.store().ping()).await;
+    let store = ping.ok().and_then(Result::ok);
     let checks = Checks {
-        store: matches!(ping, Ok(Ok(()))),
+        store: store.is_some(),
         engines: app.sandbox.is_ready(),
         changes: app.px0.hears_changes(),
     };
     if checks.store && checks.engines && checks.changes {
-        return Ok(Json(Readiness { status: "ready", checks }));
+        // Renders do not write: requests go on to be sent here.
+        let status = if store == Some(StoreState::ReadOnly) { "read_only" } else { "ready" };
+        return Ok(Json(Readiness { status, checks }));
     }
     let error = Error::new(Code::NotReady, "px0 is not ready");
     Err(error.with_details(json!({ "checks": checks })).into())
@@ -49,7 +52,7 @@ pub(crate) async fn ready(State(app): State<App>) -> ApiResult<Json<Readiness>> 
 
 pub(crate) async fn check(State(app): State<App>) -> ApiResult<Json<Health>> {
     match tokio::time::timeout(PATIENCE, app.px0.store().ping()).await {
-        Ok(Ok(())) => Ok(Json(Health { status: "OK" })),
+        Ok(Ok(_)) => Ok(Json(Health { status: "OK" })),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Error::new(Code::Unavailable, "the store does not answer").into()),
     }

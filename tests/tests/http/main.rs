@@ -7,6 +7,7 @@ mod crash;
 mod disk;
 mod entry;
 mod enumeration;
+mod full_disk;
 mod guide;
 mod hostile;
 mod life;

@@ -111,7 +111,7 @@ impl Place for Folder {
         if let Some(former) = place.take() {
             former.close().await.unwrap();
         }
-        let settings = SledSettings { path: self.dir.path().join("data") };
+        let settings = SledSettings { path: self.dir.path().join("data"), reserve: 0 };
         let store = block_in_place(|| SledStore::open(settings)).unwrap();
         let store = Arc::new(store);
         *place = Some(store.clone());
