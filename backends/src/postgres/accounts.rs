@@ -14,7 +14,7 @@ use super::{
     Connection, PgResult, PgStore, addresses,
     codes::{self, RESET, VERIFICATION, void},
     error::corrupt,
-    locks, members, pg, rows,
+    locks, members, rows,
     rows::At,
     tenancy,
 };
@@ -25,7 +25,7 @@ const TRIES: usize = 8;
 #[async_trait]
 impl Accounts for PgStore {
     async fn code_key(&self, fresh: CodeKey) -> Result<CodeKey> {
-        pg(async {
+        self.pg(async {
             sqlx::query("INSERT INTO about (code_key) VALUES ($1) ON CONFLICT DO NOTHING")
                 .bind(&fresh.expose()[..])
                 .execute(&self.pool)
@@ -43,7 +43,7 @@ impl Accounts for PgStore {
         org: Org,
         team: Team,
     ) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             insert(&mut tx, &account).await?;
             tenancy::insert_org(&mut tx, &org, &team).await?;
@@ -60,7 +60,7 @@ impl Accounts for PgStore {
         team: TeamId,
         role: Role,
     ) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(self.org_of(team).await?).await?;
             locks::team(&mut tx, team).await?;
             insert(&mut tx, &account).await?;
@@ -71,7 +71,7 @@ impl Accounts for PgStore {
     }
 
     async fn account(&self, user: UserId) -> Result<Option<Account>> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query("SELECT * FROM users WHERE id = $1").bind(user.uuid());
             query.fetch_optional(&self.pool).await?.as_ref().map(rows::account).transpose()
         })
@@ -79,7 +79,7 @@ impl Accounts for PgStore {
     }
 
     async fn account_by_email(&self, email: &Email) -> Result<Option<Account>> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query("SELECT * FROM users WHERE email = $1").bind(email.as_str());
             query.fetch_optional(&self.pool).await?.as_ref().map(rows::account).transpose()
         })
@@ -87,7 +87,7 @@ impl Accounts for PgStore {
     }
 
     async fn open_session(&self, session: Session, from: TokenHash) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(session.user.uuid()).await?;
             locks::user_to_log_in(&mut tx, session.user).await?;
             insert_session(&mut tx, &session).await?;
@@ -108,7 +108,7 @@ impl Accounts for PgStore {
     }
 
     async fn last_login(&self, user: UserId, from: &TokenHash) -> Result<Option<Timestamp>> {
-        pg(self.login_from(user, from)).await
+        self.pg(self.login_from(user, from)).await
     }
 
     async fn session(
@@ -116,7 +116,7 @@ impl Accounts for PgStore {
         hash: &TokenHash,
         now: Timestamp,
     ) -> Result<Option<(User, Vec<Membership>)>> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query(
                 "SELECT u.id, u.email, u.is_verified, u.is_admin, u.created_at,
                         t.id AS team_id, t.org_id, t.is_default, m.role, m.created_at AS since
@@ -141,7 +141,7 @@ impl Accounts for PgStore {
     }
 
     async fn close_session(&self, hash: &TokenHash) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query("DELETE FROM sessions WHERE hash = $1");
             query.bind(&hash.as_bytes()[..]).execute(&self.pool).await?;
             Ok(())
@@ -155,7 +155,7 @@ impl Accounts for PgStore {
         user: UserId,
         code: MailedCode,
     ) -> Result<bool> {
-        pg(self.put_code(now, user, VERIFICATION, code)).await
+        self.pg(self.put_code(now, user, VERIFICATION, code)).await
     }
 
     async fn verify_email(
@@ -165,7 +165,7 @@ impl Accounts for PgStore {
         hash: &TokenHash,
         from: &TokenHash,
     ) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             let row = sqlx::query(
                 "SELECT u.id, c.hash, c.expires_at, c.tries_left,
@@ -199,11 +199,11 @@ impl Accounts for PgStore {
     }
 
     async fn put_reset(&self, now: Timestamp, user: UserId, code: MailedCode) -> Result<bool> {
-        pg(self.put_code(now, user, RESET, code)).await
+        self.pg(self.put_code(now, user, RESET, code)).await
     }
 
     async fn has_reset(&self, hash: &TokenHash, now: Timestamp) -> Result<bool> {
-        pg(self.finds_reset(hash, now)).await
+        self.pg(self.finds_reset(hash, now)).await
     }
 
     async fn reset_password(
@@ -212,7 +212,7 @@ impl Accounts for PgStore {
         hash: &TokenHash,
         password_hash: String,
     ) -> Result<User> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             let row = codes::owner(&mut tx, hash, stamp.at).await?;
             let mut account = rows::account(&row.ok_or(Refusal::WrongResetCode)?)?;
@@ -244,7 +244,7 @@ impl Accounts for PgStore {
         email: Email,
         is_verified: bool,
     ) -> Result<User> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(user.uuid()).await?;
             let mut changed = locks::user(&mut tx, user).await?.user;
             if changed.email != email {
@@ -271,7 +271,7 @@ impl Accounts for PgStore {
         password_hash: String,
         keep: &TokenHash,
     ) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(user.uuid()).await?;
             let account = locks::user(&mut tx, user).await?;
             if account.password_hash != expected {
@@ -290,7 +290,7 @@ impl Accounts for PgStore {
     }
 
     async fn delete_account(&self, _: Stamp, user: UserId) -> Result<()> {
-        pg(async {
+        self.pg_at_leisure(async {
             for _ in 0..TRIES {
                 if self.try_to_delete(user).await? {
                     return Ok(());
@@ -307,7 +307,6 @@ impl PgStore {
     /// Whether it is done: not when they joined an organization between looking and locking.
     async fn try_to_delete(&self, user: UserId) -> PgResult<bool> {
         let mut tx = self.begin().await?;
-        Self::take_time(&mut tx).await?;
         let before = orgs_of(&mut tx, user).await?;
         for org in &before {
             // One that goes meanwhile is one less to leave.
@@ -317,6 +316,7 @@ impl PgStore {
                 .await?;
         }
         locks::user(&mut tx, user).await?;
+        Self::take_time(&mut tx).await?;
         let now = orgs_of(&mut tx, user).await?;
         if now.iter().any(|org| !before.contains(org)) {
             return Ok(false);

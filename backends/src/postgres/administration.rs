@@ -12,14 +12,14 @@ use super::{
     PgStore,
     accounts::end_sessions,
     codes::{RESET, VERIFICATION, void},
-    one_more, pg, rows,
+    one_more, rows,
     tenancy::all,
 };
 
 #[async_trait]
 impl Administration for PgStore {
     async fn users(&self, page: Page<Email>) -> Result<Paged<User, Email>> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query(
                 "SELECT id, email, is_verified, is_admin, created_at FROM users
                  WHERE $1::text IS NULL OR email > $1 ORDER BY email LIMIT $2",
@@ -35,7 +35,7 @@ impl Administration for PgStore {
     }
 
     async fn orgs_named(&self, name: &Name, limit: usize) -> Result<Vec<Org>> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query("SELECT * FROM orgs WHERE name = $1 ORDER BY id LIMIT $2")
                 .bind(name.as_str())
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -47,7 +47,7 @@ impl Administration for PgStore {
     }
 
     async fn set_password(&self, _: Stamp, email: &Email, password_hash: String) -> Result<User> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             let row = sqlx::query("SELECT * FROM users WHERE email = $1 FOR UPDATE")
                 .bind(email.as_str())

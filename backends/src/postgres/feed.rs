@@ -19,7 +19,7 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-use super::{PgResult, turns::Turn};
+use super::{PgResult, connect::SetUp, turns::Turn};
 
 /// What is listened to.
 const CHANNEL: &str = "px0_changes";
@@ -41,14 +41,15 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// Who is told, and the task that listens for what others do.
 pub(super) struct Feed {
     options: PgConnectOptions,
+    set_up: SetUp,
     watcher: OnceLock<Arc<dyn Watcher>>,
     listening: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Feed {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
+    pub(super) fn new(options: PgConnectOptions, set_up: SetUp) -> Self {
         let options = options.application_name("px0 listening");
-        Self { options, watcher: OnceLock::new(), listening: Mutex::default() }
+        Self { options, set_up, watcher: OnceLock::new(), listening: Mutex::default() }
     }
 
     /// Begins to listen, for the first who asks.
@@ -56,7 +57,7 @@ impl Feed {
         if self.watcher.set(watcher.clone()).is_err() {
             return false;
         }
-        let listening = tokio::spawn(listen(self.options.clone(), watcher));
+        let listening = tokio::spawn(listen(self.options.clone(), self.set_up.clone(), watcher));
         *self.listening.lock() = Some(listening);
         true
     }
@@ -84,12 +85,12 @@ impl Drop for Feed {
 }
 
 /// Listens for as long as it is let; while it cannot, nothing is told. It says so once each time.
-async fn listen(options: PgConnectOptions, watcher: Arc<dyn Watcher>) {
+async fn listen(options: PgConnectOptions, set_up: SetUp, watcher: Arc<dyn Watcher>) {
     let mut said = false;
     loop {
         // A channel for each connection: what comes late on the last one's is not taken for this one's.
         let own = format!("px0_beat_{}", uuid::Uuid::new_v4().simple());
-        let why = match timeout(PATIENCE, connect(&options, &own)).await {
+        let why = match timeout(PATIENCE, connect(&options, &set_up, &own)).await {
             Ok(Ok(mut listener)) => hear(&mut listener, &own, &*watcher, &mut said).await,
             Ok(Err(error)) => error.to_string(),
             Err(_) => NO_ANSWER.to_owned(),
@@ -108,9 +109,19 @@ async fn listen(options: PgConnectOptions, watcher: Arc<dyn Watcher>) {
 
 const NO_ANSWER: &str = "it does not answer";
 
-async fn connect(options: &PgConnectOptions, own: &str) -> sqlx::Result<PgListener> {
+async fn connect(
+    options: &PgConnectOptions,
+    set_up: &SetUp,
+    own: &str,
+) -> sqlx::Result<PgListener> {
     // A connection of its own: the pool's may all be busy.
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let set_up = set_up.clone();
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).after_connect(
+        move |connection, _| {
+            let set_up = set_up.clone();
+            Box::pin(async move { set_up.tell(connection).await })
+        },
+    );
     let pool = pool.connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     // A connection that came back by itself would not say what was missed.

@@ -10,7 +10,7 @@ use px0_core::{
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Connection, PgResult, PgStore, one_more, pg, rows, rows::At, tenancy::all};
+use super::{Connection, PgResult, PgStore, one_more, rows, rows::At, tenancy::all};
 
 /// A key with the teams that it is limited to.
 macro_rules! keys {
@@ -28,7 +28,7 @@ pub(super) const EVERY: &str = keys!("ORDER BY k.id");
 #[async_trait]
 impl Keys for PgStore {
     async fn create_key(&self, _: Stamp, key: ApiKey) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             insert(&mut tx, &key).await?;
             tx.commit().await
@@ -37,7 +37,7 @@ impl Keys for PgStore {
     }
 
     async fn key(&self, key: KeyId) -> Result<Option<ApiKey>> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query(keys!("WHERE k.id = $1")).bind(key.uuid());
             query.fetch_optional(&self.pool).await?.as_ref().map(rows::key).transpose()
         })
@@ -45,7 +45,7 @@ impl Keys for PgStore {
     }
 
     async fn key_by_hash(&self, hash: &TokenHash) -> Result<Option<ApiKey>> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query(keys!("WHERE k.hash = $1")).bind(&hash.as_bytes()[..]);
             query.fetch_optional(&self.pool).await?.as_ref().map(rows::key).transpose()
         })
@@ -58,7 +58,7 @@ impl Keys for PgStore {
         filter: &KeyFilter,
         page: Page<Recent>,
     ) -> Result<Paged<ApiKey, Recent>> {
-        pg(async {
+        self.pg(async {
             let within: Option<Vec<Uuid>> = match filter {
                 KeyFilter::All => None,
                 KeyFilter::Within(teams) => Some(teams.iter().map(|team| team.uuid()).collect()),
@@ -83,7 +83,7 @@ impl Keys for PgStore {
     }
 
     async fn touch_key(&self, key: KeyId, at: Timestamp) -> Result<()> {
-        pg(async {
+        self.pg(async {
             sqlx::query(
                 "UPDATE api_keys SET last_used_at = $2
                  WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
@@ -98,7 +98,7 @@ impl Keys for PgStore {
     }
 
     async fn delete_key(&self, _: Stamp, key: KeyId) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             let row = sqlx::query("DELETE FROM api_keys WHERE id = $1 RETURNING org_id")
                 .bind(key.uuid())

@@ -7,7 +7,7 @@
 //! Everything reads committed rows: each statement sees what was committed before it began, and what a lock protects
 //! is read after the lock is had.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use px0_core::{
@@ -17,11 +17,7 @@ use px0_core::{
         archive::{Sink, Source},
     },
 };
-use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _, Transaction,
-    migrate::{MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgConnection, PgPool, Postgres, Row as _, Transaction, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 mod accounts;
@@ -30,11 +26,13 @@ mod administration;
 mod archive;
 mod check;
 mod codes;
+mod connect;
 mod error;
 mod feed;
 mod keys;
 mod locks;
 mod members;
+mod migrate;
 mod plugins;
 mod prompts;
 mod requests;
@@ -46,12 +44,10 @@ mod versions;
 
 pub use settings::PostgresSettings;
 
+use connect::SetUp;
 use error::{PgError, plain};
 use feed::{Feed, Write};
 use turns::Turns;
-
-/// The schema, step by step.
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// What the inside of this backend answers.
 type PgResult<T> = std::result::Result<T, PgError>;
@@ -66,6 +62,8 @@ pub struct PgStore {
     turns: Arc<Turns>,
     /// Longest wait for a turn, and for a connection.
     patience: Duration,
+    /// Longest time of one method.
+    deadline: Duration,
     /// Where: without the secret in it.
     place: String,
 }
@@ -77,7 +75,7 @@ impl PgStore {
     /// [`StoreError::Unavailable`] when the database cannot be used: the URL is none, it does not answer or does not let px0 in,
     /// or a newer px0 has changed the schema.
     pub async fn open(settings: PostgresSettings) -> Result<Self> {
-        let options = options(&settings)?;
+        let options = connect::options(&settings)?;
         let place = format!(
             "{}:{}/{}",
             options.get_host(),
@@ -86,21 +84,44 @@ impl PgStore {
         );
         let unusable = |why: String| StoreError::Unavailable(format!("postgres at {place}: {why}"));
         let patience = Duration::from_millis(settings.acquire_timeout_ms);
-        // By hand, once: a pool tells only that it had no connection in time, not why.
-        match tokio::time::timeout(patience, options.connect()).await {
-            Ok(Ok(first)) => drop(first.close().await),
-            Ok(Err(error)) => return Err(unusable(plain(&error))),
-            Err(_) => return Err(unusable("it does not answer".to_owned())),
-        }
-        let feed = Arc::new(Feed::new(options.clone()));
+        connect::look(&options, patience).await.map_err(unusable)?;
+        let set_up = SetUp::of(&settings);
+        let migration = Duration::from_millis(settings.migration_timeout_ms);
+        migrate::migrate(&options, &set_up, migration).await.map_err(unusable)?;
+        let feed = Arc::new(Feed::new(options.clone(), set_up.clone()));
+        let deadline = patience + Duration::from_millis(settings.statement_timeout_ms);
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.get())
             .acquire_timeout(patience)
+            // The pool's own look at a connection has no limit, and one that stalls would never come back.
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let set_up = set_up.clone();
+                Box::pin(async move { set_up.tell(connection).await })
+            })
+            .before_acquire(|connection, _| Box::pin(connect::answers(connection)))
+            .after_release(|connection, _| Box::pin(connect::answers(connection)))
             .connect_with(options)
             .await
             .map_err(|error| unusable(plain(&error)))?;
-        MIGRATIONS.run(&pool).await.map_err(|error| unusable(migration_failed(&error)))?;
-        Ok(Self { pool, feed, turns: Arc::default(), patience, place })
+        Ok(Self { pool, feed, turns: Arc::default(), patience, deadline, place })
+    }
+
+    /// The work of one method. Whatever the database, the network or those before in the queue do, it ends in time: a statement has its own
+    /// limit in the database, which says nothing when its answers do not arrive.
+    async fn pg<T>(&self, work: impl Future<Output = PgResult<T>> + Send) -> Result<T> {
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(StoreError::Unavailable(format!(
+                "the database did not answer within {} ms (store.postgres.acquire_timeout_ms and statement_timeout_ms together)",
+                self.deadline.as_millis()
+            ))),
+        }
+    }
+
+    /// The work of a method that takes as long as there is much.
+    async fn pg_at_leisure<T>(&self, work: impl Future<Output = PgResult<T>> + Send) -> Result<T> {
+        Ok(work.await?)
     }
 
     /// A transaction that writes; what it did is undone unless it is committed.
@@ -114,7 +135,8 @@ impl PgStore {
         Ok(Write::new(self.pool.begin().await?, self.feed.clone(), Some(turn)))
     }
 
-    /// Lifts the limits of a transaction that may take as long as there is much: it walks or changes whole organizations.
+    /// Lifts the limits of a transaction that may take as long as there is much: it walks or changes whole organizations. Whoever waits for
+    /// a lock does that before: waiting has its limit.
     async fn take_time(c: &mut Connection) -> PgResult<()> {
         sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *c).await?;
         sqlx::query("SET LOCAL lock_timeout = 0").execute(c).await?;
@@ -126,56 +148,6 @@ impl PgStore {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         Ok(self.pool.begin_with(begin).await?)
     }
-}
-
-fn options(settings: &PostgresSettings) -> Result<PgConnectOptions> {
-    if settings.url.is_empty() {
-        return Err(StoreError::Unavailable(
-            "set store.postgres.url, such as postgres://px0:secret@localhost/px0".to_owned(),
-        ));
-    }
-    if !["postgres://", "postgresql://"].iter().any(|scheme| settings.url.starts_with(scheme)) {
-        return Err(StoreError::Unavailable(
-            "store.postgres.url is not a URL of Postgres: it must begin with postgres://"
-                .to_owned(),
-        ));
-    }
-    // The driver's words may repeat any part of the URL, which has a password in it.
-    let options = PgConnectOptions::from_str(&settings.url).map_err(|_| {
-        let why = "store.postgres.url is not a URL of Postgres: expected postgres://user:password@host:5432/database, and behind a \
-                   question mark parameters of libpq with values that it knows (sslmode=require)";
-        StoreError::Unavailable(why.to_owned())
-    })?;
-    let timeout = settings.statement_timeout_ms.to_string();
-    Ok(options
-        .application_name("px0")
-        .options([
-            ("statement_timeout", timeout.as_str()),
-            ("lock_timeout", timeout.as_str()),
-            ("idle_in_transaction_session_timeout", "60000"),
-            ("default_transaction_isolation", "read committed"),
-        ])
-        .disable_statement_logging())
-}
-
-/// What an operator can do about a schema that cannot be used.
-fn migration_failed(error: &MigrateError) -> String {
-    match error {
-        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => format!(
-            "its schema has migration {version}, which this px0 does not know: a newer px0 was here; run that one"
-        ),
-        MigrateError::VersionMismatch(version) => {
-            format!(
-                "its migration {version} is not the one this px0 has: it was made by another program"
-            )
-        }
-        other => format!("its schema cannot be brought up to date: {other}"),
-    }
-}
-
-/// The work of one method.
-async fn pg<T>(work: impl Future<Output = PgResult<T>> + Send) -> Result<T> {
-    Ok(work.await?)
 }
 
 /// `Ok` when the rule holds.
@@ -196,7 +168,7 @@ fn most_bytes<T>() -> i64 {
 #[async_trait]
 impl Store for PgStore {
     async fn ping(&self) -> Result<StoreState> {
-        pg(async {
+        self.pg(async {
             let row =
                 sqlx::query("SELECT current_setting('transaction_read_only') = 'on' AS only_reads")
                     .fetch_one(&self.pool)
@@ -208,7 +180,7 @@ impl Store for PgStore {
     }
 
     async fn check(&self) -> Result<Vec<String>> {
-        pg(async {
+        self.pg_at_leisure(async {
             let mut tx = self.one_moment().await?;
             Self::take_time(&mut tx).await?;
             check::check(&mut tx).await
@@ -221,11 +193,11 @@ impl Store for PgStore {
     }
 
     async fn export(&self, to: &mut Sink<'_>) -> Result<()> {
-        pg(self.hand_out(to)).await
+        self.pg_at_leisure(self.hand_out(to)).await
     }
 
     async fn import(&self, from: &mut Source<'_>) -> Result<()> {
-        pg(self.take_in(from)).await
+        self.pg_at_leisure(self.take_in(from)).await
     }
 
     fn summary(&self) -> String {

@@ -6,7 +6,7 @@ use px0_core::{
 };
 use sqlx::Row as _;
 
-use super::{Connection, PgResult, PgStore, locks, pg, rows, rows::At, rule, tenancy::all};
+use super::{Connection, PgResult, PgStore, locks, rows, rows::At, rule, tenancy::all};
 
 /// Whose values are more than may be: $1.
 pub(super) const TOO_MANY: &str =
@@ -20,7 +20,7 @@ pub(super) fn most() -> i64 {
 #[async_trait]
 impl Plugins for PgStore {
     async fn org_plugins(&self, org: OrgId) -> Result<OrgPlugins> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query("SELECT * FROM org_plugins WHERE org_id = $1 ORDER BY plugin")
                 .bind(org.uuid())
                 .fetch_all(&self.pool)
@@ -31,7 +31,7 @@ impl Plugins for PgStore {
     }
 
     async fn set_org_plugin(&self, stamp: Stamp, decision: OrgPlugin) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             let decision = OrgPlugin { updated_at: stamp.at, ..decision };
             put(&mut tx, &decision).await?;
@@ -47,7 +47,7 @@ impl Plugins for PgStore {
         plugin: &PluginId,
         key: &ValueKey,
     ) -> Result<Option<Vec<u8>>> {
-        pg(async {
+        self.pg(async {
             let row = sqlx::query(
                 "SELECT value FROM plugin_values WHERE org_id = $1 AND plugin = $2 AND key = $3",
             )
@@ -69,7 +69,7 @@ impl Plugins for PgStore {
         key: &ValueKey,
         value: Option<Vec<u8>>,
     ) -> Result<()> {
-        pg(async {
+        self.pg(async {
             match value {
                 Some(value) => self.keep(org, plugin, key, &value).await,
                 None => self.forget(org, plugin, key).await,

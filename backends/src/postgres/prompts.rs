@@ -13,8 +13,8 @@ use sqlx::{Row as _, postgres::PgArguments};
 use uuid::Uuid;
 
 use super::{
-    Connection, PgResult, PgStore, locks, most_bytes, one_more, pg, rows, rows::At, rule,
-    tenancy::all, versions::resolving,
+    Connection, PgResult, PgStore, locks, most_bytes, one_more, rows, rows::At, rule, tenancy::all,
+    versions::resolving,
 };
 
 /// The prompts `p` that $1 names, with their teams `t`, in the organizations $2 and the teams $3.
@@ -36,7 +36,7 @@ pub(super) use named;
 #[async_trait]
 impl Prompts for PgStore {
     async fn create_prompt(&self, _: Stamp, prompt: Prompt) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(prompt.team_id.uuid()).await?;
             let org = locks::names(&mut tx, &[prompt.team_id]).await?;
             insert(&mut tx, &prompt, 0).await?;
@@ -47,7 +47,7 @@ impl Prompts for PgStore {
     }
 
     async fn find_prompts(&self, reach: &Reach, name: &PromptRef) -> Result<Vec<Found>> {
-        pg(async {
+        self.pg(async {
             let query = match name {
                 PromptRef::Id(_) => {
                     sqlx::query(concat!("SELECT p.*, t.org_id FROM ", named!(id), "ORDER BY t.id"))
@@ -69,7 +69,7 @@ impl Prompts for PgStore {
         filter: &PromptFilter,
         page: Page<Recent>,
     ) -> Result<Paged<Prompt, Recent>> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query(
                 "SELECT * FROM prompts p WHERE team_id = $1
                  AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
@@ -101,7 +101,7 @@ impl Prompts for PgStore {
         prompt: PromptId,
         change: PromptChange,
     ) -> Result<Prompt> {
-        pg(async {
+        self.pg(async {
             let (mut tx, mut changed) = if change.name.is_some() || change.slug.is_some() {
                 let mut tx = self.begin_at(self.team_of(prompt).await?).await?;
                 let locked = locks::prompt_and_names(&mut tx, prompt, None).await?;
@@ -132,7 +132,7 @@ impl Prompts for PgStore {
         prompt: PromptId,
         status: PromptStatus,
     ) -> Result<Prompt> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(prompt.uuid()).await?;
             let mut changed = locks::prompt(&mut tx, prompt).await?;
             if changed.status != status {
@@ -146,7 +146,7 @@ impl Prompts for PgStore {
     }
 
     async fn move_prompt(&self, stamp: Stamp, prompt: PromptId, team: TeamId) -> Result<Prompt> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(team.uuid()).await?;
             // The destination's organization is held first, so that whoever deletes it is waited for, or waits.
             let row = sqlx::query(
@@ -180,11 +180,11 @@ impl Prompts for PgStore {
         id: VersionId,
         body: Body,
     ) -> Result<Version> {
-        pg(self.add_version(stamp, prompt, id, body)).await
+        self.pg(self.add_version(stamp, prompt, id, body)).await
     }
 
     async fn version(&self, prompt: PromptId, selector: &Selector) -> Result<Option<Version>> {
-        pg(self.select_version(prompt, selector)).await
+        self.pg(self.select_version(prompt, selector)).await
     }
 
     async fn versions(
@@ -193,7 +193,7 @@ impl Prompts for PgStore {
         filter: &VersionFilter,
         page: Page<u32>,
     ) -> Result<Paged<Version, u32>> {
-        pg(self.list_versions(prompt, filter, page)).await
+        self.pg(self.list_versions(prompt, filter, page)).await
     }
 
     async fn update_version(
@@ -202,11 +202,11 @@ impl Prompts for PgStore {
         version: VersionId,
         change: BodyChange,
     ) -> Result<Version> {
-        pg(self.change_version(stamp, version, change)).await
+        self.pg(self.change_version(stamp, version, change)).await
     }
 
     async fn delete_version(&self, _: Stamp, version: VersionId) -> Result<()> {
-        pg(self.drop_version(version)).await
+        self.pg(self.drop_version(version)).await
     }
 
     async fn step_version(
@@ -216,7 +216,7 @@ impl Prompts for PgStore {
         step: Step,
         seen: Option<Timestamp>,
     ) -> Result<Version> {
-        pg(self.move_version(stamp, version, step, seen)).await
+        self.pg(self.move_version(stamp, version, step, seen)).await
     }
 
     async fn duplicate_version(
@@ -225,15 +225,15 @@ impl Prompts for PgStore {
         version: VersionId,
         id: VersionId,
     ) -> Result<Version> {
-        pg(self.copy_version(stamp, version, id)).await
+        self.pg(self.copy_version(stamp, version, id)).await
     }
 
     async fn set_tag(&self, _: Stamp, version: VersionId, tag: TagName) -> Result<Version> {
-        pg(self.put_tag(version, &tag)).await
+        self.pg(self.put_tag(version, &tag)).await
     }
 
     async fn tags(&self, prompt: PromptId) -> Result<Vec<(TagName, u32)>> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query(
                 "SELECT g.tag, g.number FROM prompts p LEFT JOIN tags g ON g.prompt_id = p.id
                  WHERE p.id = $1 ORDER BY g.tag",
@@ -259,7 +259,7 @@ impl Prompts for PgStore {
     }
 
     async fn remove_tag(&self, _: Stamp, prompt: PromptId, tag: &TagName) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(prompt.uuid()).await?;
             let found = locks::prompt(&mut tx, prompt).await?;
             let done = sqlx::query("DELETE FROM tags WHERE prompt_id = $1 AND tag = $2")
@@ -277,11 +277,11 @@ impl Prompts for PgStore {
     }
 
     async fn create_payload(&self, _: Stamp, payload: Payload) -> Result<()> {
-        pg(async { insert_payload(&mut *self.pool.acquire().await?, &payload).await }).await
+        self.pg(async { insert_payload(&mut *self.pool.acquire().await?, &payload).await }).await
     }
 
     async fn payload(&self, prompt: PromptId, payload: PayloadId) -> Result<Option<Payload>> {
-        pg(async {
+        self.pg(async {
             let row = sqlx::query("SELECT * FROM payloads WHERE prompt_id = $1 AND id = $2")
                 .bind(prompt.uuid())
                 .bind(payload.uuid())
@@ -297,7 +297,7 @@ impl Prompts for PgStore {
         prompt: PromptId,
         page: Page<Recent>,
     ) -> Result<Paged<Payload, Recent>> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.one_moment().await?;
             must_be_there(&mut tx, prompt).await?;
             let found = sqlx::query(
@@ -330,7 +330,7 @@ impl Prompts for PgStore {
         payload: PayloadId,
         change: PayloadChange,
     ) -> Result<Payload> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             must_be_there(&mut tx, prompt).await?;
             let row =
@@ -362,7 +362,7 @@ impl Prompts for PgStore {
     }
 
     async fn delete_payload(&self, _: Stamp, prompt: PromptId, payload: PayloadId) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin().await?;
             must_be_there(&mut tx, prompt).await?;
             let done = sqlx::query("DELETE FROM payloads WHERE prompt_id = $1 AND id = $2")
@@ -384,7 +384,7 @@ impl Prompts for PgStore {
         name: &PromptRef,
         selector: &Selector,
     ) -> Result<(Vec<Found>, Option<Version>)> {
-        pg(async {
+        self.pg(async {
             let query = resolving(name, selector);
             let query = within(sqlx::query(query), name, reach);
             let query = match selector {

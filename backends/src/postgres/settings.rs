@@ -14,6 +14,8 @@ pub struct PostgresSettings {
     pub acquire_timeout_ms: u64,
     /// Longest time of one statement, in milliseconds.
     pub statement_timeout_ms: u64,
+    /// How long a start waits, in milliseconds, for others who hold locks on what it has to bring up to date.
+    pub migration_timeout_ms: u64,
 }
 
 impl Default for PostgresSettings {
@@ -23,6 +25,7 @@ impl Default for PostgresSettings {
             max_connections: NonZeroU32::MIN.saturating_add(15),
             acquire_timeout_ms: 3_000,
             statement_timeout_ms: 5_000,
+            migration_timeout_ms: 60_000,
         }
     }
 }
@@ -33,6 +36,7 @@ impl fmt::Debug for PostgresSettings {
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout_ms", &self.acquire_timeout_ms)
             .field("statement_timeout_ms", &self.statement_timeout_ms)
+            .field("migration_timeout_ms", &self.migration_timeout_ms)
             .finish_non_exhaustive()
     }
 }

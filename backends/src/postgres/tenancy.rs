@@ -9,14 +9,12 @@ use px0_core::{
 };
 use sqlx::{Row as _, postgres::PgRow};
 
-use super::{
-    Connection, PgResult, PgStore, Write, locks, members, pg, requests, rows, rows::At, rule,
-};
+use super::{Connection, PgResult, PgStore, Write, locks, members, requests, rows, rows::At, rule};
 
 #[async_trait]
 impl Tenancy for PgStore {
     async fn create_org(&self, stamp: Stamp, org: Org, team: Team, founder: UserId) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(founder.uuid()).await?;
             locks::user(&mut tx, founder).await?;
             let other = is_in_other_named(&mut tx, founder, &org.name, None).await?;
@@ -29,7 +27,7 @@ impl Tenancy for PgStore {
     }
 
     async fn org(&self, org: OrgId) -> Result<Option<Org>> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query("SELECT * FROM orgs WHERE id = $1").bind(org.uuid());
             query.fetch_optional(&self.pool).await?.as_ref().map(rows::org).transpose()
         })
@@ -37,7 +35,7 @@ impl Tenancy for PgStore {
     }
 
     async fn rename_org(&self, _: Stamp, org: OrgId, name: Name, by: UserId) -> Result<Org> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(org.uuid()).await?;
             let former = locks::org(&mut tx, org).await?;
             // Whoever is not there any more is in no other organization either.
@@ -59,10 +57,10 @@ impl Tenancy for PgStore {
     }
 
     async fn delete_org(&self, _: Stamp, org: OrgId) -> Result<()> {
-        pg(async {
+        self.pg_at_leisure(async {
             let mut tx = self.begin_at(org.uuid()).await?;
-            Self::take_time(&mut tx).await?;
             locks::org(&mut tx, org).await?;
+            Self::take_time(&mut tx).await?;
             delete_org(&mut tx, org).await?;
             tx.commit().await
         })
@@ -70,7 +68,7 @@ impl Tenancy for PgStore {
     }
 
     async fn orgs_of(&self, user: UserId) -> Result<Vec<(Org, bool)>> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query(
                 "SELECT o.*, bool_or(t.is_default AND m.role = 'admin') AS is_admin
                  FROM orgs o JOIN teams t ON t.org_id = o.id JOIN members m ON m.team_id = t.id
@@ -85,7 +83,7 @@ impl Tenancy for PgStore {
     }
 
     async fn teams_of(&self, user: UserId) -> Result<Vec<(Team, Role)>> {
-        pg(async {
+        self.pg(async {
             let found = sqlx::query(
                 "SELECT t.*, m.role FROM teams t JOIN members m ON m.team_id = t.id
                  WHERE m.user_id = $1 ORDER BY t.name, t.id",
@@ -99,7 +97,7 @@ impl Tenancy for PgStore {
     }
 
     async fn people(&self, org: OrgId, page: Numbered) -> Result<Counted<User>> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.one_moment().await?;
             sqlx::query("SELECT 1 FROM orgs WHERE id = $1")
                 .bind(org.uuid())
@@ -123,7 +121,7 @@ impl Tenancy for PgStore {
     }
 
     async fn is_person(&self, org: OrgId, user: UserId) -> Result<bool> {
-        pg(async {
+        self.pg(async {
             let row = sqlx::query(
                 "SELECT EXISTS (SELECT 1 FROM members m JOIN teams t ON t.id = m.team_id
                                 WHERE t.org_id = $1 AND m.user_id = $2) AS is_there",
@@ -138,11 +136,11 @@ impl Tenancy for PgStore {
     }
 
     async fn remove_person(&self, _: Stamp, org: OrgId, user: UserId) -> Result<()> {
-        pg(self.take_person(org, user)).await
+        self.pg(self.take_person(org, user)).await
     }
 
     async fn create_team(&self, stamp: Stamp, team: Team, admin: Option<UserId>) -> Result<()> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.begin_at(team.org_id.uuid()).await?;
             locks::org(&mut tx, team.org_id).await?;
             if let Some(admin) = admin {
@@ -158,7 +156,7 @@ impl Tenancy for PgStore {
     }
 
     async fn team(&self, team: TeamId) -> Result<Option<Team>> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query("SELECT * FROM teams WHERE id = $1").bind(team.uuid());
             query.fetch_optional(&self.pool).await?.as_ref().map(rows::team).transpose()
         })
@@ -166,7 +164,7 @@ impl Tenancy for PgStore {
     }
 
     async fn teams(&self, org: OrgId) -> Result<Vec<Team>> {
-        pg(async {
+        self.pg(async {
             let query = sqlx::query("SELECT * FROM teams WHERE org_id = $1 ORDER BY name");
             all(&query.bind(org.uuid()).fetch_all(&self.pool).await?, rows::team)
         })
@@ -174,7 +172,7 @@ impl Tenancy for PgStore {
     }
 
     async fn rename_team(&self, _: Stamp, team: TeamId, name: Name) -> Result<Team> {
-        pg(async {
+        self.pg(async {
             let row = sqlx::query("UPDATE teams SET name = $2 WHERE id = $1 RETURNING *")
                 .bind(team.uuid())
                 .bind(name.as_str())
@@ -186,9 +184,8 @@ impl Tenancy for PgStore {
     }
 
     async fn delete_team(&self, _: Stamp, team: TeamId, force: bool) -> Result<()> {
-        pg(async {
+        self.pg_at_leisure(async {
             let mut tx = self.begin_at(self.org_of(team).await?).await?;
-            Self::take_time(&mut tx).await?;
             let found = locks::team(&mut tx, team).await?;
             rule(!found.is_default, Refusal::DefaultTeam)?;
             // Whoever is making a prompt in it is waited for, and then counted.
@@ -196,6 +193,7 @@ impl Tenancy for PgStore {
                 .bind(team.uuid())
                 .execute(&mut *tx)
                 .await?;
+            Self::take_time(&mut tx).await?;
             let row = sqlx::query("SELECT EXISTS (SELECT 1 FROM prompts WHERE team_id = $1) AS owns")
                 .bind(team.uuid())
                 .fetch_one(&mut *tx)
@@ -219,7 +217,7 @@ impl Tenancy for PgStore {
     }
 
     async fn members(&self, team: TeamId, page: Numbered) -> Result<Counted<Member>> {
-        pg(async {
+        self.pg(async {
             let mut tx = self.one_moment().await?;
             let row = sqlx::query(
                 "SELECT (SELECT count(*) FROM members WHERE team_id = t.id) AS total FROM teams t WHERE t.id = $1",
@@ -243,7 +241,7 @@ impl Tenancy for PgStore {
     }
 
     async fn role(&self, team: TeamId, user: UserId) -> Result<Option<Role>> {
-        pg(async {
+        self.pg(async {
             let row = sqlx::query("SELECT role FROM members WHERE team_id = $1 AND user_id = $2")
                 .bind(team.uuid())
                 .bind(user.uuid())
@@ -261,23 +259,23 @@ impl Tenancy for PgStore {
         who: NewMember,
         role: Role,
     ) -> Result<()> {
-        pg(self.put_member(stamp, team, who, role)).await
+        self.pg(self.put_member(stamp, team, who, role)).await
     }
 
     async fn remove_member(&self, _: Stamp, team: TeamId, user: UserId) -> Result<()> {
-        pg(self.take_member(team, user)).await
+        self.pg(self.take_member(team, user)).await
     }
 
     async fn set_role(&self, _: Stamp, team: TeamId, user: UserId, role: Role) -> Result<()> {
-        pg(self.put_role(team, user, role)).await
+        self.pg(self.put_role(team, user, role)).await
     }
 
     async fn create_join_request(&self, _: Stamp, request: JoinRequest) -> Result<()> {
-        pg(self.put_request(request)).await
+        self.pg(self.put_request(request)).await
     }
 
     async fn join_request(&self, request: JoinRequestId) -> Result<Option<JoinRequest>> {
-        pg(async {
+        self.pg(async {
             let query =
                 sqlx::query("SELECT * FROM join_requests WHERE id = $1").bind(request.uuid());
             query.fetch_optional(&self.pool).await?.as_ref().map(rows::join_request).transpose()
@@ -286,7 +284,7 @@ impl Tenancy for PgStore {
     }
 
     async fn inbox(&self, reach: &Reach) -> Result<Vec<InboxItem>> {
-        pg(self.pending_within(reach)).await
+        self.pg(self.pending_within(reach)).await
     }
 
     async fn resolve_join_request(
@@ -295,7 +293,7 @@ impl Tenancy for PgStore {
         request: JoinRequestId,
         approve: bool,
     ) -> Result<JoinRequest> {
-        pg(self.answer_request(stamp, request, approve)).await
+        self.pg(self.answer_request(stamp, request, approve)).await
     }
 }
 

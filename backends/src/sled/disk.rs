@@ -121,6 +121,16 @@ impl Disk for Files {
     }
 }
 
+/// Sees that an ordinary user could write so many bytes to where a folder is: to try would fill the disk for everybody.
+///
+/// # Errors
+/// [`ErrorKind::StorageFull`], and the file system's.
+pub(super) fn has_room(folder: &Path, bytes: u64) -> io::Result<()> {
+    let there = rustix::fs::statvfs(folder)?;
+    let free = there.f_bavail.saturating_mul(there.f_frsize);
+    if free < bytes { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{disk::sync_folder, seal};
+use super::{
+    disk::{has_room, sync_folder},
+    seal,
+};
 
 /// What is left free beside a copy, in bytes: the driver writes when it opens a store.
 const SPARE: u64 = 64 * 1024 * 1024;
@@ -149,8 +152,8 @@ pub(super) fn copy_folder(from: &Path, to: &Path, blocks: Blocks) -> io::Result<
     for name in &rest {
         bytes += from.join(name).metadata()?.len();
     }
-    if bytes > 0 && free(to)? < bytes.saturating_add(SPARE) {
-        return Err(ErrorKind::StorageFull.into());
+    if bytes > 0 {
+        has_room(to, bytes.saturating_add(SPARE))?;
     }
     for name in rest {
         fs::copy(from.join(name), to.join(name))?;
@@ -162,12 +165,6 @@ pub(super) fn copy_folder(from: &Path, to: &Path, blocks: Blocks) -> io::Result<
         sync_folder(&to.join(folder))?;
     }
     Ok(())
-}
-
-/// Bytes that an ordinary user could still write.
-fn free(folder: &Path) -> io::Result<u64> {
-    let there = rustix::fs::statvfs(folder)?;
-    Ok(there.f_bavail.saturating_mul(there.f_frsize))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::disk::has_room;
+
 /// Bytes that must be free beside the reserve before writes are taken again: one group of writes, and what the driver adds to it.
 const ROOM: u64 = 16 * 1024 * 1024;
 
@@ -71,6 +73,9 @@ impl Reserve {
 
 /// A file that has its room: not only a length.
 fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        has_room(folder, bytes)?;
+    }
     let mut file = File::create(path)?;
     let allocated =
         match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {

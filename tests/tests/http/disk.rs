@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use insta::assert_json_snapshot;
 use px0_tests::{Answer, Client, Home};
 use serde_json::json;
 use tempfile::TempDir;
@@ -76,6 +77,9 @@ async fn a_full_disk_passes_by_itself() {
     let px0 = Faulty::start().await;
     px0.renders().await;
     std::fs::write(&px0.fault, format!("write {no_space}")).unwrap();
+    let mut told = px0.write().await.expect(503).body;
+    told["details"]["request_id"] = "[id]".into();
+    assert_json_snapshot!(told);
     for _ in 0..3 {
         px0.only_reads().await;
         tokio::time::sleep(Duration::from_millis(700)).await;
