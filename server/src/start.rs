@@ -155,7 +155,11 @@ pub async fn start_with(settings: Settings, telemetry: Telemetry) -> Result<Runn
     let engines = renderer.engines();
     let mailer = mailer(&settings.email, policy.code_ttl).map_err(StartError::Mail)?;
     let px0 = Px0::new(store.clone(), renderer, plugins.clone(), mailer, policy).await;
-    let px0 = px0.map_err(|error| StartError::Store(error.to_string()))?;
+    // The operator is told the cause, which clients are not.
+    let cause = |error: px0_core::Error| {
+        std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
+    };
+    let px0 = px0.map_err(|error| StartError::Store(cause(error)))?;
     let drain = Duration::from_millis(settings.http.drain_ms);
     let limiter = Limiter::new(&settings.rate_limit);
     let of_one = settings.http.max_connections_per_address;
