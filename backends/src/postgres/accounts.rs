@@ -16,7 +16,7 @@ use super::{
     error::corrupt,
     locks, members, rows,
     rows::At,
-    tenancy,
+    rule, tenancy,
 };
 
 /// Times that an account is tried to be deleted while its owner joins organizations.
@@ -248,6 +248,12 @@ impl Accounts for PgStore {
             let mut tx = self.begin_at(user.uuid()).await?;
             let mut changed = locks::user(&mut tx, user).await?.user;
             if changed.email != email {
+                // Two who want each other's address would else wait for each other.
+                let taken = sqlx::query("SELECT 1 FROM users WHERE email = $1")
+                    .bind(email.as_str())
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                rule(taken.is_none(), Refusal::EmailTaken)?;
                 sqlx::query("UPDATE users SET email = $2, is_verified = $3 WHERE id = $1")
                     .bind(user.uuid())
                     .bind(email.as_str())
@@ -316,7 +322,6 @@ impl PgStore {
                 .await?;
         }
         locks::user(&mut tx, user).await?;
-        Self::take_time(&mut tx).await?;
         let now = orgs_of(&mut tx, user).await?;
         if now.iter().any(|org| !before.contains(org)) {
             return Ok(false);

@@ -60,10 +60,10 @@ impl PgStore {
 
     pub(super) async fn take_in(&self, from: &mut Source<'_>) -> PgResult<()> {
         let mut tx = self.begin().await?;
-        Self::take_time(&mut tx).await?;
         // Whoever else would write waits, and then finds the store full.
-        let lock = "LOCK TABLE users, orgs IN EXCLUSIVE MODE";
+        let lock = "LOCK TABLE orgs, users IN EXCLUSIVE MODE";
         sqlx::query(lock).execute(&mut *tx).await?;
+        Self::take_time(&mut tx).await?;
         let query = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM orgs) AS is_full";
         let row = sqlx::query(query).fetch_one(&mut *tx).await?;
         if row.try_get("is_full")? {

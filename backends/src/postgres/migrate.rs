@@ -13,6 +13,9 @@ use super::{connect::SetUp, error::plain};
 /// The schema, step by step.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(3);
+
 /// Who holds locks that a migration may wait for: on the tables in this schema, or the one that keeps two px0 from migrating at once.
 const HOLDERS: &str = "
     SELECT pid, usename, application_name, state, extract(epoch FROM now() - xact_start)::bigint AS seconds
@@ -20,7 +23,7 @@ const HOLDERS: &str = "
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid IN (
         SELECT l.pid FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation AND c.relnamespace = current_schema()::regnamespace
         WHERE l.granted AND (l.locktype = 'advisory' OR c.relkind = 'r'))
-    ORDER BY xact_start LIMIT 5";
+    ORDER BY xact_start NULLS FIRST LIMIT 5";
 
 /// Brings the schema up to date. Waits for others for so long at most, and says for whom.
 ///
@@ -42,10 +45,13 @@ pub(super) async fn migrate(
         let holders = holders(options).await.map_err(|error| plain(&error))?;
         if begun.elapsed() >= patience {
             return Err(format!(
-                "its schema cannot be brought up to date, because {holders} holds locks on it; end that, and start px0 again"
+                "its schema cannot be brought up to date, because others hold locks on it: {holders}; see whether one of them can be \
+                 ended (another px0 that does the same is to be waited for), and start px0 again"
             ));
         }
         tracing::warn!("the schema of the database is brought up to date: waiting for {holders}");
+        // Those who only read and write go on meanwhile.
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -53,12 +59,12 @@ pub(super) async fn migrate(
 async fn try_to_migrate(options: &PgConnectOptions, set_up: &SetUp) -> Result<(), MigrateError> {
     let mut connection = options.connect().await?;
     set_up.tell(&mut connection).await?;
-    // A migration takes as long as there are rows. Waiting for a lock keeps its limit: who waits for one holds up all who come after.
-    connection.execute("SET statement_timeout = 0").await?;
+    // A migration takes as long as there are rows. But who waits for a lock holds up all who come after.
+    connection.execute("SET statement_timeout = 0; SET lock_timeout = 1000").await?;
     let done = MIGRATIONS.run_direct(None, &mut connection, false).await;
-    let closed = connection.close().await;
-    done?;
-    Ok(closed?)
+    // What is done is done, whatever becomes of the connection.
+    let _ = connection.close().await;
+    done
 }
 
 /// Whether a lock was not to be had in time.

@@ -27,6 +27,7 @@ mod archive;
 mod check;
 mod codes;
 mod connect;
+mod delete;
 mod error;
 mod feed;
 mod keys;
@@ -76,6 +77,11 @@ impl PgStore {
     /// or a newer px0 has changed the schema.
     pub async fn open(settings: PostgresSettings) -> Result<Self> {
         let options = connect::options(&settings)?;
+        if settings.statement_timeout_ms == 0 {
+            return Err(StoreError::Unavailable(
+                "store.postgres.statement_timeout_ms must be at least 1: a statement without a limit holds up all others".to_owned(),
+            ));
+        }
         let place = format!(
             "{}:{}/{}",
             options.get_host(),
@@ -89,7 +95,8 @@ impl PgStore {
         let migration = Duration::from_millis(settings.migration_timeout_ms);
         migrate::migrate(&options, &set_up, migration).await.map_err(unusable)?;
         let feed = Arc::new(Feed::new(options.clone(), set_up.clone()));
-        let deadline = patience + Duration::from_millis(settings.statement_timeout_ms);
+        let statement = Duration::from_millis(settings.statement_timeout_ms);
+        let deadline = patience + statement;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.get())
             .acquire_timeout(patience)
@@ -99,8 +106,10 @@ impl PgStore {
                 let set_up = set_up.clone();
                 Box::pin(async move { set_up.tell(connection).await })
             })
-            .before_acquire(|connection, _| Box::pin(connect::answers(connection)))
-            .after_release(|connection, _| Box::pin(connect::answers(connection)))
+            .before_acquire(|connection, meta| Box::pin(connect::answers(connection, meta)))
+            .after_release(move |connection, _| {
+                Box::pin(connect::comes_back_clean(connection, statement + Duration::from_secs(1)))
+            })
             .connect_with(options)
             .await
             .map_err(|error| unusable(plain(&error)))?;

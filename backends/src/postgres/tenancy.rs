@@ -8,8 +8,11 @@ use px0_core::{
     user::User,
 };
 use sqlx::{Row as _, postgres::PgRow};
+use uuid::Uuid;
 
-use super::{Connection, PgResult, PgStore, Write, locks, members, requests, rows, rows::At, rule};
+use super::{
+    Connection, PgResult, PgStore, Write, delete, locks, members, requests, rows, rows::At, rule,
+};
 
 #[async_trait]
 impl Tenancy for PgStore {
@@ -60,7 +63,6 @@ impl Tenancy for PgStore {
         self.pg_at_leisure(async {
             let mut tx = self.begin_at(org.uuid()).await?;
             locks::org(&mut tx, org).await?;
-            Self::take_time(&mut tx).await?;
             delete_org(&mut tx, org).await?;
             tx.commit().await
         })
@@ -173,12 +175,15 @@ impl Tenancy for PgStore {
 
     async fn rename_team(&self, _: Stamp, team: TeamId, name: Name) -> Result<Team> {
         self.pg(async {
-            let row = sqlx::query("UPDATE teams SET name = $2 WHERE id = $1 RETURNING *")
+            let mut tx = self.begin_at(self.org_of(team).await?).await?;
+            let former = locks::team(&mut tx, team).await?;
+            sqlx::query("UPDATE teams SET name = $2 WHERE id = $1")
                 .bind(team.uuid())
                 .bind(name.as_str())
-                .fetch_optional(&self.pool)
+                .execute(&mut *tx)
                 .await?;
-            rows::team(&row.ok_or(px0_core::store::Thing::Team)?)
+            tx.commit().await?;
+            Ok(Team { name, ..former })
         })
         .await
     }
@@ -193,7 +198,6 @@ impl Tenancy for PgStore {
                 .bind(team.uuid())
                 .execute(&mut *tx)
                 .await?;
-            Self::take_time(&mut tx).await?;
             let row = sqlx::query("SELECT EXISTS (SELECT 1 FROM prompts WHERE team_id = $1) AS owns")
                 .bind(team.uuid())
                 .fetch_one(&mut *tx)
@@ -207,6 +211,7 @@ impl Tenancy for PgStore {
             .bind(team.uuid())
             .execute(&mut *tx)
             .await?;
+            delete::prompts_of(&mut tx, &[team.uuid()]).await?;
             sqlx::query("DELETE FROM teams WHERE id = $1").bind(team.uuid()).execute(&mut *tx).await?;
             requests::withdraw_outsiders(&mut tx, found.org_id).await?;
             tx.changed(Change::Keys(found.org_id));
@@ -361,6 +366,13 @@ pub(super) async fn insert_team(c: &mut Connection, team: &Team) -> PgResult<()>
 
 /// Deletes an organization that is locked: all that belongs to it follows by its foreign keys.
 pub(super) async fn delete_org(tx: &mut Write, org: OrgId) -> PgResult<()> {
+    // Whoever is making a prompt in one of them is waited for.
+    let teams = sqlx::query("SELECT id FROM teams WHERE org_id = $1 ORDER BY id FOR UPDATE")
+        .bind(org.uuid())
+        .fetch_all(&mut **tx)
+        .await?;
+    let teams: Result<Vec<Uuid>, _> = teams.iter().map(|row| row.try_get("id")).collect();
+    delete::prompts_of(tx, &teams?).await?;
     sqlx::query("DELETE FROM orgs WHERE id = $1").bind(org.uuid()).execute(&mut **tx).await?;
     tx.changed(Change::Keys(org));
     tx.changed(Change::Prompts(org));
