@@ -132,12 +132,10 @@ pub(crate) async fn find(
             return Ok(Found::There(Box::new(answer)));
         }
     }
-    let Use::Read { scratch } = used else {
-        return Ok(Found::Here(open(settings).await.map_err(said)?));
+    let scratch = match used {
+        Use::Read { scratch } if settings.store.backend == Backend::Sled => scratch,
+        _ => return Ok(Found::Here(open(settings).await.map_err(said)?)),
     };
-    if settings.store.backend != Backend::Sled {
-        return Ok(Found::Here(open(settings).await.map_err(said)?));
-    }
     let (sled, scratch) = (settings.store.sled.clone(), scratch.map(Path::to_owned));
     let copy = blocking(move || SledStore::open_copy(sled, scratch.as_deref())).await;
     let copy = copy.map_err(said)?.map_err(|error| format!("cannot open the store: {error}"))?;

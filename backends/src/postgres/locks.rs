@@ -132,11 +132,8 @@ impl PgStore {
     /// Begins by locking the prompt of a version.
     pub(super) async fn begin_at_prompt_of(&self, version: VersionId) -> PgResult<(Write, Prompt)> {
         // Versions stay in their prompt.
-        let row = sqlx::query("SELECT prompt_id FROM versions WHERE id = $1")
-            .bind(version.uuid())
-            .fetch_optional(&self.pool)
-            .await?;
-        let id: Uuid = row.ok_or(Thing::Version)?.try_get("prompt_id")?;
+        let of = "SELECT prompt_id FROM versions WHERE id = $1";
+        let id = self.owner(of, version.uuid(), Thing::Version).await?;
         let mut tx = self.begin_at(id).await?;
         let prompt = prompt(&mut tx, PromptId::from_uuid(id)).await;
         let prompt = prompt.map_err(|error| match error {
@@ -148,19 +145,17 @@ impl PgStore {
 
     /// The organization of a team, which it stays in.
     pub(super) async fn org_of(&self, team: TeamId) -> PgResult<Uuid> {
-        let row = sqlx::query("SELECT org_id FROM teams WHERE id = $1")
-            .bind(team.uuid())
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(row.ok_or(Thing::Team)?.try_get("org_id")?)
+        self.owner("SELECT org_id FROM teams WHERE id = $1", team.uuid(), Thing::Team).await
     }
 
     /// The team of a prompt, at present.
     pub(super) async fn team_of(&self, prompt: PromptId) -> PgResult<Uuid> {
-        let row = sqlx::query("SELECT team_id FROM prompts WHERE id = $1")
-            .bind(prompt.uuid())
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(row.ok_or(Thing::Prompt)?.try_get("team_id")?)
+        self.owner("SELECT team_id FROM prompts WHERE id = $1", prompt.uuid(), Thing::Prompt).await
+    }
+
+    /// What a thing belongs to, by a query that answers it for an id.
+    async fn owner(&self, of: &'static str, id: Uuid, thing: Thing) -> PgResult<Uuid> {
+        let row = sqlx::query(of).bind(id).fetch_optional(&self.pool).await?;
+        Ok(row.ok_or(thing)?.try_get(0)?)
     }
 }

@@ -144,7 +144,7 @@ impl PgStore {
         Ok(Write::new(self.pool.begin().await?, self.feed.clone(), Some(turn)))
     }
 
-    /// Lifts the limits of a transaction that may take as long as there is much: it walks or changes whole organizations. Whoever waits for
+    /// Lifts the limits of a transaction that may take as long as there is much: it walks or fills the whole store. Whoever waits for
     /// a lock does that before: waiting has its limit.
     async fn take_time(c: &mut Connection) -> PgResult<()> {
         sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *c).await?;

@@ -11,7 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock, Weak},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ::sled::Batch;
@@ -28,6 +28,7 @@ use super::{
     tally::{self, Tally},
     tx::Tx,
     view::{View, Writes},
+    wait,
 };
 
 mod mend;
@@ -210,14 +211,7 @@ impl Gate {
 
 /// Waits until nobody has the store open any more; `false` when somebody stays.
 fn is_gone(opened: &Weak<Opened>) -> bool {
-    let deadline = Instant::now() + LAST_READER;
-    while opened.strong_count() > 0 {
-        if Instant::now() > deadline {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    true
+    wait::until(LAST_READER, || opened.strong_count() == 0)
 }
 
 /// Makes what a store is synced with, each time it is opened.
@@ -454,20 +448,7 @@ impl Gate {
         tally: &mut Tally,
         before: &mut Vec<Writes>,
     ) -> ::sled::Result<()> {
-        let (mut batch, mut found) = (Batch::default(), Writes::new());
-        let mut counted = *tally;
-        for (key, write) in writes {
-            let old = db.get(key)?;
-            counted.replace(key.as_bytes(), old.as_deref(), write.as_deref());
-            found.insert(key.clone(), old.map(|value| value.to_vec()));
-            match write {
-                Some(value) => batch.insert(key.as_bytes(), value.as_slice()),
-                None => batch.remove(key.as_bytes()),
-            }
-        }
-        counted.batches += 1;
-        batch.insert(tally::key().as_bytes(), &counted.to_bytes());
-        found.insert(tally::key(), Some(tally.to_bytes().to_vec()));
+        let (batch, found, counted) = stage(db, writes, *tally)?;
         before.push(found);
         {
             let _pause = self.pause.lock();
@@ -481,10 +462,32 @@ impl Gate {
             db.apply_batch(batch).inspect_err(|_| rewind(&mut shared, std::mem::take(before)))?;
         }
         *tally = counted;
-        // sled splits a page that has grown when somebody next comes by, and that is a write: a reader must not be the one,
-        // or it would fail once there is no writing.
-        writes.keys().try_for_each(|key| db.contains_key(key).map(drop))
+        settle(db, writes)
     }
+}
+
+/// A batch of these writes, which counts them; what was there before it; and what is there after it.
+fn stage(db: &::sled::Db, writes: &Writes, tally: Tally) -> ::sled::Result<(Batch, Writes, Tally)> {
+    let (mut batch, mut found, mut counted) = (Batch::default(), Writes::new(), tally);
+    for (key, write) in writes {
+        let old = db.get(key)?;
+        counted.replace(key.as_bytes(), old.as_deref(), write.as_deref());
+        found.insert(key.clone(), old.map(|value| value.to_vec()));
+        match write {
+            Some(value) => batch.insert(key.as_bytes(), value.as_slice()),
+            None => batch.remove(key.as_bytes()),
+        }
+    }
+    counted.batches += 1;
+    batch.insert(tally::key().as_bytes(), &counted.to_bytes());
+    found.insert(tally::key(), Some(tally.to_bytes().to_vec()));
+    Ok((batch, found, counted))
+}
+
+/// To be called after a batch of these writes was applied. sled splits a page that has grown when somebody next comes by, and that is a
+/// write: a reader must not be the one, or it would fail once there is no writing.
+fn settle(db: &::sled::Db, writes: &Writes) -> ::sled::Result<()> {
+    writes.keys().try_for_each(|key| db.contains_key(key).map(drop))
 }
 
 /// Shows readers what was there before: `before` has one entry for each batch that was applied, or half applied.

@@ -121,6 +121,17 @@ impl Disk for Files {
     }
 }
 
+/// What is done with a file or folder; `None` when it is not there.
+///
+/// # Errors
+/// All others.
+pub(super) fn if_there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
+    }
+}
+
 /// Sees that an ordinary user could write so many bytes to where a folder is: to try would fill the disk for everybody.
 ///
 /// # Errors

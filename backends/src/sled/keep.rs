@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    disk::{has_room, sync_folder},
+    disk::{has_room, if_there, sync_folder},
     seal,
 };
 
@@ -93,10 +93,7 @@ pub(super) fn has_no_room(error: &io::Error) -> bool {
 }
 
 fn put_back(data: &Path) -> io::Result<()> {
-    match fs::rename(data.join("db"), data.join(LEFTOVERS[1])) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    if_there(fs::rename(data.join("db"), data.join(LEFTOVERS[1])))?;
     fs::rename(place(data), data.join("db"))?;
     sync_folder(data)?;
     remove_leftovers(data);
@@ -113,10 +110,7 @@ fn remove_leftovers(data: &Path) {
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    if_there(fs::remove_dir_all(folder)).map(drop)
 }
 
 /// How a copy comes to its contents.

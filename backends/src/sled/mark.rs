@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{self, ErrorKind},
+    io,
     os::unix::fs::FileExt as _,
     path::Path,
     sync::{
@@ -14,12 +14,15 @@ use std::{
         mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use twox_hash::XxHash3_64;
 
-use super::disk::sync_folder;
+use super::{
+    disk::{if_there, sync_folder},
+    wait,
+};
 
 /// The file in the data folder.
 const NAME: &str = "mark";
@@ -36,18 +39,13 @@ const APART: u64 = 4096;
 /// How often it is written while there are writes.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// How long to wait for the last write of it.
-const GOODBYE: Duration = Duration::from_secs(2);
-
 /// How many batches of a store are known to be durable; `None` when there is no mark, or none that can be read.
 ///
 /// # Errors
 /// The file system's.
 pub(super) fn read(data: &Path) -> io::Result<Option<u64>> {
-    let file = match File::open(data.join(NAME)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(file) = if_there(File::open(data.join(NAME)))? else {
+        return Ok(None);
     };
     let place = |at| {
         let mut bytes = [0; PLACE];
@@ -61,10 +59,7 @@ pub(super) fn read(data: &Path) -> io::Result<Option<u64>> {
 /// # Errors
 /// The file system's.
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::copy(from.join(NAME), to.join(NAME)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    if_there(std::fs::copy(from.join(NAME), to.join(NAME))).map(drop)
 }
 
 fn parse(bytes: &[u8; PLACE]) -> Option<u64> {
@@ -126,14 +121,7 @@ impl Marker {
     /// Writes it a last time, and ends the thread; leaves it behind when the disk does not answer.
     pub(super) fn stop(self) {
         drop(self.end);
-        let deadline = Instant::now() + GOODBYE;
-        while !self.thread.is_finished() {
-            if Instant::now() > deadline {
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        let _ = self.thread.join();
+        wait::goodbye(self.thread);
     }
 }
 

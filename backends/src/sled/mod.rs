@@ -53,6 +53,7 @@ mod tests;
 mod tx;
 mod versions;
 mod view;
+mod wait;
 
 pub use settings::SledSettings;
 

@@ -27,6 +27,7 @@ use super::{
     settings::SledSettings,
     tally::{self, Tally},
     view::View,
+    wait,
 };
 
 /// What is stored, and how. A px0 that reads another layout has another number, and a step from this one to it.
@@ -263,12 +264,8 @@ impl Data {
         let folder = self.store();
         // Nobody else uses the folder: once the driver's own lock can be had, the last of its threads has let go.
         let log = File::open(folder.join("db"))?;
-        let deadline = Instant::now() + LET_GO;
-        while let Err(error) = log.try_lock() {
-            if Instant::now() > deadline {
-                return Err(error.into());
-            }
-            thread::sleep(Duration::from_millis(1));
+        if !wait::until(LET_GO, || log.try_lock().is_ok()) {
+            log.try_lock()?;
         }
         Seal::of(&folder, tally)?.write(&self.path)
     }

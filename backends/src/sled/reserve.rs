@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Write as _},
+    io::{self, Write as _},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
-use super::disk::has_room;
+use super::disk::{has_room, if_there};
 
 /// Bytes that must be free beside the reserve before writes are taken again: one group of writes, and what the driver adds to it.
 const ROOM: u64 = 16 * 1024 * 1024;
@@ -29,7 +29,7 @@ impl Reserve {
     /// Takes the room, unless it is taken.
     ///
     /// # Errors
-    /// The file system's; [`ErrorKind::StorageFull`] when there is no room, and then none is taken.
+    /// The file system's; [`io::ErrorKind::StorageFull`] when there is no room, and then none is taken.
     pub(super) fn take(&self) -> io::Result<()> {
         if self.bytes == 0 {
             return self.release();
@@ -102,10 +102,7 @@ fn fill(file: &mut File, bytes: u64) -> io::Result<()> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    if_there(fs::remove_file(path)).map(drop)
 }
 
 #[cfg(test)]

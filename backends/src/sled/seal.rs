@@ -13,7 +13,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use super::{disk::sync_folder, tally::Tally};
+use super::{
+    disk::{if_there, sync_folder},
+    tally::Tally,
+};
 
 /// The file in the data folder.
 const NAME: &str = "sealed";
@@ -110,10 +113,8 @@ impl Seal {
     /// # Errors
     /// The file system's.
     pub(super) fn read(data: &Path) -> io::Result<Option<Self>> {
-        let text = match fs::read(data.join(NAME)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(text) = if_there(fs::read(data.join(NAME)))? else {
+            return Ok(None);
         };
         let seal = parse(&text);
         if seal.is_none() {
@@ -147,10 +148,7 @@ impl Seal {
     /// # Errors
     /// The file system's.
     pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-        match fs::copy(from.join(NAME), to.join(NAME)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        if_there(fs::copy(from.join(NAME), to.join(NAME))).map(drop)
     }
 
     /// Removes the seal of a data folder, durably, if there is one.
@@ -158,10 +156,9 @@ impl Seal {
     /// # Errors
     /// The file system's.
     pub(super) fn remove(data: &Path) -> io::Result<()> {
-        match fs::remove_file(data.join(NAME)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => sync_folder(data),
+        match if_there(fs::remove_file(data.join(NAME)))? {
+            Some(()) => sync_folder(data),
+            None => Ok(()),
         }
     }
 }

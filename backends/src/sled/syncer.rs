@@ -12,16 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{disk::Disk, error::Failure, open::Opened};
+use super::{disk::Disk, error::Failure, open::Opened, wait};
 
 /// How often to look whether sled has failed while we wait.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// After this the disk counts as lost, whatever the reason.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long to wait for the thread to end; it does at once when it is not stuck.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Makes what was applied durable.
 pub(super) struct Syncer {
@@ -77,14 +74,6 @@ impl Syncer {
     pub(super) fn stop(self) {
         drop(self.asked);
         drop(self.done);
-        let deadline = Instant::now() + GOODBYE;
-        while !self.thread.is_finished() {
-            if Instant::now() > deadline {
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        // A panic there was reported by `sync` already.
-        let _ = self.thread.join();
+        wait::goodbye(self.thread);
     }
 }

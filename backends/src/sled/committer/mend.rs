@@ -7,10 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::sled::Batch;
 use tokio::sync::mpsc::error::TryRecvError;
 
-use super::{Open, Syncer, Writer, is_gone};
+use super::{Open, Syncer, Writer, is_gone, settle, stage};
 use crate::sled::{
     error::Failure,
     open::{Opened, guarded},
@@ -149,18 +148,8 @@ impl Writer {
 /// Puts back what was there before writes that were not acknowledged; answers what the store holds then.
 fn undo(opened: &Opened, mut before: Writes) -> Result<Tally, Failure> {
     before.remove(&tally::key());
-    let (mut batch, mut tally) = (Batch::default(), opened.tally);
-    for (key, value) in &before {
-        let now = opened.db.get(key)?;
-        tally.replace(key.as_bytes(), now.as_deref(), value.as_deref());
-        match value {
-            Some(value) => batch.insert(key.as_bytes(), value.as_slice()),
-            None => batch.remove(key.as_bytes()),
-        }
-    }
-    tally.batches += 1;
-    batch.insert(tally::key().as_bytes(), &tally.to_bytes());
+    let (batch, _, tally) = stage(&opened.db, &before, opened.tally)?;
     opened.db.apply_batch(batch)?;
-    before.keys().try_for_each(|key| opened.db.contains_key(key).map(drop))?;
+    settle(&opened.db, &before)?;
     Ok(tally)
 }
